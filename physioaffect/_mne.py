@@ -1,0 +1,68 @@
+"""Between our signals and MNE's ``Raw``; apart from `physioaffect.recording` because mne is slow to import."""
+
+from __future__ import annotations
+
+import mne
+import numpy as np
+
+from physioaffect.recording import Flag, Signal
+
+# MNE's channel type and the unit it demands; kinds that MNE does not know travel as "misc" in their own unit.
+_MNE = {
+    "eeg": ("eeg", "V"),
+    "ecg": ("ecg", "V"),
+    "eog": ("eog", "V"),
+    "emg": ("emg", "V"),
+    "resp": ("resp", None),
+    "temperature": ("temperature", "degC"),
+}
+_REASONS = {f"bad_{flag.name.lower()}": flag for flag in Flag if flag.name}
+
+
+def to_mne(signal: Signal) -> mne.io.RawArray:
+    """See `Signal.to_mne`."""
+    mne_type, unit = _MNE.get(signal.kind, ("misc", None))
+    if unit is not None and signal.unit != unit:
+        raise ValueError(
+            f"MNE keeps {signal.kind} in {unit}, this signal is in {signal.unit!r}. If you know the scale, "
+            f'say so first: signal.scaled(1e-6, unit="{unit}").'
+        )
+    info = mne.create_info(list(signal.ch_names), signal.sfreq, mne_type)
+    raw = mne.io.RawArray(signal.data.astype(np.float64), info, verbose="error")
+    onsets, durations, descriptions = [], [], []
+    for description, flag in _REASONS.items():
+        edges = np.flatnonzero(np.diff((signal.flags & flag) > 0, prepend=False, append=False))
+        for first, last in edges.reshape(-1, 2):
+            onsets.append(first / signal.sfreq)
+            durations.append((last - first) / signal.sfreq)
+            descriptions.append(description)
+    return raw.set_annotations(mne.Annotations(onsets, durations, descriptions))
+
+
+def from_mne(raw: mne.io.BaseRaw, *, kind: str = "eeg") -> Signal:
+    """See `Signal.from_mne`."""
+    mne_type, unit = _MNE.get(kind, ("misc", "au"))
+    present = raw.get_channel_types()
+    picks = [index for index, found in enumerate(present) if found == mne_type]
+    if not picks:
+        raise ValueError(
+            f"The recording has no channel of type {mne_type!r}, only {', '.join(sorted(set(present)))}. "
+            "Set the types with raw.set_channel_types."
+        )
+    data = raw.get_data(picks=picks)
+    names = tuple(raw.ch_names[index] for index in picks)
+    for row, name in enumerate(names):
+        if name in raw.info["bads"]:
+            data[row] = np.nan
+    flags = np.zeros(data.shape[1], dtype=np.uint8)
+    sfreq = float(raw.info["sfreq"])
+    # Annotations count from the measurement's start where there is a date, from the first sample otherwise.
+    shift = raw.first_time if raw.annotations.orig_time is not None else 0.0
+    for note in raw.annotations:
+        if not note["description"].lower().startswith("bad"):
+            continue
+        first = max(round((note["onset"] - shift) * sfreq), 0)
+        last = round((note["onset"] - shift + note["duration"]) * sfreq)
+        # MNE's own reasons are free text; without a name of ours they count as movement, the usual one.
+        flags[first:last] |= _REASONS.get(note["description"].lower(), Flag.MOTION)
+    return Signal(data=data, sfreq=sfreq, ch_names=names, kind=kind, unit=unit or "au", flags=flags)

@@ -1,0 +1,1 @@
+"""Readers of devices' files, one file a device."""

@@ -1,0 +1,1 @@
+"""Windows to labelled features, one file a family."""

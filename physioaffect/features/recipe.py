@@ -1,0 +1,96 @@
+"""A recipe: windows, cleaning and features as one frozen value that makes a feature table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+import xarray as xr
+
+from physioaffect.recording import DataSet, Trial
+from physioaffect.windows import Intervals, Windowing
+
+__all__ = ["Family", "Recipe", "Step"]
+
+
+class Step(Protocol):
+    """A cleaning step: a frozen dataclass of settings, called on a trial."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    def __call__(self, trial: Trial) -> Trial:
+        """Return the trial with some signals replaced or added."""
+        ...
+
+
+class Family(Protocol):
+    """A family of features: a frozen dataclass of settings, called on a trial and its windows.
+
+    ``name`` becomes the variable in the feature table, ``signals`` are those it reads. ``version`` changes
+    whenever the same settings would give other numbers.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the trial's signals that the family reads."""
+        ...
+
+    def __call__(self, trial: Trial, intervals: Intervals) -> xr.DataArray:
+        """Compute an array whose first dimension is ``window``; NaN where there is nothing to compute from.
+
+        Its other dimensions carry coordinates, its attributes say units and estimator.
+        """
+        ...
+
+
+def _describe(part: Step | Family) -> dict[str, Any]:
+    return {"name": part.name, "version": part.version, "settings": asdict(part)}  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What turns a data set into a feature table.
+
+    Parameters
+    ----------
+    windows : Windowing
+        How trials are cut.
+    cleaning : tuple of Step
+        Applied to each whole trial, in order.
+    features : tuple of Family
+        At least one, with different names.
+    """
+
+    windows: Windowing
+    cleaning: tuple[Step, ...] = ()
+    features: tuple[Family, ...]
+
+    def __post_init__(self) -> None:
+        names = [family.name for family in self.features]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"A recipe needs feature families of different names, got {names}.")
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of all signals that its features read, in order of first use."""
+        return tuple(dict.fromkeys(name for family in self.features for name in family.signals))
+
+    def to_json(self) -> str:
+        """Canonical JSON: the same recipe always gives the same text."""
+        described = {
+            "windows": asdict(self.windows),
+            "cleaning": [_describe(step) for step in self.cleaning],
+            "features": [_describe(family) for family in self.features],
+        }
+        return json.dumps(described, sort_keys=True, separators=(",", ":"), default=str)
+
+    def key(self, dataset: DataSet, source_hash: str) -> str:
+        """Sha256 that names what this recipe makes of these source files."""
+        text = json.dumps([dataset.name, source_hash, self.to_json()])
+        return hashlib.sha256(text.encode()).hexdigest()

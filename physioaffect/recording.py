@@ -1,0 +1,459 @@
+"""What every reader yields and every step takes: signals, events, trials, tasks and data sets.
+
+All classes are frozen values. Arrays are never copied on the way in; treat them as read-only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import IntFlag
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioaffect.errors import DataError
+
+if TYPE_CHECKING:
+    import mne
+
+__all__ = ["KINDS", "DataSet", "Events", "Exclusion", "Flag", "Signal", "Target", "Task", "Trial"]
+
+KINDS = ("acc", "ecg", "eda", "eeg", "emg", "eog", "gyro", "hr", "ppg", "resp", "temperature")
+
+
+class Flag(IntFlag):
+    """Reasons why a sample is not to be trusted; zero where it is good."""
+
+    OFF_BODY = 1
+    CLIPPED = 2
+    FLAT = 4
+    MOTION = 8
+    GAP = 16
+    SETTLING = 32
+    OUT_OF_RANGE = 64
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Signal:
+    """An evenly sampled recording of one kind.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_channels, n_times)
+        Samples in ``unit``; NaN where missing.
+    sfreq : float
+        Samples per second.
+    ch_names : tuple of str
+        One unique name per channel.
+    kind : str
+        One of `KINDS`.
+    unit : str
+        EEG in ``"V"``, EDA in ``"uS"``, temperature in ``"degC"``, acceleration in ``"g"``, heart rate in
+        ``"bpm"``; ``"au"`` where the device's unit is not known.
+    start : float
+        Time of the first sample in seconds after the trial's onset.
+    flags : ndarray of uint8, shape (n_times,), optional
+        Bit field of `Flag`, zero where the sample is good. Default: all good.
+
+    Examples
+    --------
+    >>> eda = Signal(data=np.ones((1, 240)), sfreq=4.0, ch_names=("EDA",), kind="eda", unit="uS")
+    >>> eda.duration
+    60.0
+    >>> eda.crop(10, 20).n_times
+    40
+    """
+
+    data: NDArray[np.floating[Any]]
+    sfreq: float
+    ch_names: tuple[str, ...]
+    kind: str
+    unit: str
+    start: float = 0.0
+    flags: NDArray[np.uint8] = field(default=None)  # type: ignore[assignment]  # Filled in below.
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"Unknown kind of signal {self.kind!r}: use one of {', '.join(KINDS)}.")
+        if self.data.ndim != 2 or self.data.dtype.kind != "f":
+            raise ValueError(
+                f"data must be floats of shape (n_channels, n_times), got {self.data.dtype} of shape "
+                f"{self.data.shape}. For one channel pass data[np.newaxis].astype(float)."
+            )
+        if not self.sfreq > 0:
+            raise ValueError(f"sfreq must be above 0 Hz, got {self.sfreq}.")
+        if len(self.ch_names) != len(self.data) or len(set(self.ch_names)) != len(self.ch_names):
+            raise ValueError(
+                f"{len(self.data)} channels need {len(self.data)} different names, got {self.ch_names}."
+            )
+        if self.flags is None:
+            object.__setattr__(self, "flags", np.zeros(self.n_times, dtype=np.uint8))
+        if self.flags.shape != (self.n_times,) or self.flags.dtype != np.uint8:
+            raise ValueError(
+                f"flags must be uint8 of shape ({self.n_times},), one per sample, got {self.flags.dtype} of "
+                f"shape {self.flags.shape}."
+            )
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels."""
+        return self.data.shape[0]
+
+    @property
+    def n_times(self) -> int:
+        """Number of samples per channel."""
+        return self.data.shape[1]
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.n_times / self.sfreq
+
+    @property
+    def stop(self) -> float:
+        """Time of the end, one sample after the last, in seconds after the trial's onset."""
+        return self.start + self.duration
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Time of each sample in seconds after the trial's onset, shape (n_times,)."""
+        return self.start + np.arange(self.n_times) / self.sfreq
+
+    @property
+    def masked(self) -> NDArray[np.floating[Any]]:
+        """The data with NaN wherever a sample is flagged, shape (n_channels, n_times)."""
+        return np.where(self.flags == 0, self.data, np.nan) if self.flags.any() else self.data
+
+    def crop(self, start: float, stop: float, *, onset: float | None = None) -> Signal:
+        """Cut out the half-open interval [start, stop) in seconds, clamped to what is there.
+
+        Parameters
+        ----------
+        start, stop : float
+            Interval in seconds after the trial's onset.
+        onset : float, optional
+            If given, the moment that becomes time zero of the result.
+
+        Returns
+        -------
+        Signal
+            A view; it may be empty.
+        """
+        first, last = (
+            min(max(round((edge - self.start) * self.sfreq), 0), self.n_times) for edge in (start, stop)
+        )
+        last = max(first, last)
+        return replace(
+            self,
+            data=self.data[:, first:last],
+            flags=self.flags[first:last],
+            start=self.start + first / self.sfreq - (onset or 0.0),
+        )
+
+    def pick(self, ch_names: Sequence[str]) -> Signal:
+        """Take channels by name, in the order given."""
+        missing = [name for name in ch_names if name not in self.ch_names]
+        if missing:
+            raise ValueError(f"No channel {missing[0]!r}: there are {', '.join(self.ch_names)}.")
+        rows = [self.ch_names.index(name) for name in ch_names]
+        return replace(self, data=self.data[rows], ch_names=tuple(ch_names))
+
+    def scaled(self, factor: float, *, unit: str) -> Signal:
+        """Multiply by ``factor`` and declare the new unit, e.g. ``scaled(1e-6, unit="V")``."""
+        return replace(self, data=self.data * factor, unit=unit)
+
+    def to_mne(self) -> mne.io.RawArray:
+        """Convert to an MNE ``Raw``; flagged stretches become annotations named ``bad_<reason>``.
+
+        Returns
+        -------
+        mne.io.RawArray
+            In MNE's units (volts, degrees Celsius). Channels of a kind that MNE lacks are ``misc``.
+
+        Raises
+        ------
+        ValueError
+            If MNE's type has a unit and the signal is in another one.
+        """
+        from physioaffect._mne import to_mne  # noqa: PLC0415  mne takes a second to import.
+
+        return to_mne(self)
+
+    @classmethod
+    def from_mne(cls, raw: mne.io.BaseRaw, *, kind: str = "eeg") -> Signal:
+        """Take all channels of one kind out of an MNE ``Raw``; ``bad_`` annotations become flags.
+
+        Parameters
+        ----------
+        raw : mne.io.BaseRaw
+            The recording. Channels marked bad are taken too, as NaN.
+        kind : str
+            Kind of the channels to take.
+
+        Raises
+        ------
+        ValueError
+            If there is no channel of that kind.
+        """
+        from physioaffect._mne import from_mne  # noqa: PLC0415
+
+        return from_mne(raw, kind=kind)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Events:
+    """What is not sampled evenly: beats, inter-beat intervals, tags, stimuli.
+
+    Parameters
+    ----------
+    times : ndarray, shape (n_events,)
+        Seconds after the trial's onset, not decreasing.
+    values : ndarray, shape (n_events,)
+        One value each: an inter-beat interval in seconds, a tag's number.
+    kind : str
+        ``"beats"``, ``"ibi"``, ``"tags"`` or ``"stimuli"``.
+    """
+
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+    kind: str
+
+    def __post_init__(self) -> None:
+        if self.times.ndim != 1 or self.times.shape != self.values.shape:
+            raise ValueError(
+                f"times and values must be 1-D and equally long, got {self.times.shape} and {self.values.shape}."
+            )
+        if np.any(np.diff(self.times) < 0):
+            raise ValueError("times must not decrease: sort the events by time.")
+
+    def crop(self, start: float, stop: float, *, onset: float | None = None) -> Events:
+        """Keep the events in [start, stop), times shifted so that ``onset`` becomes zero."""
+        inside = slice(*np.searchsorted(self.times, [start, stop], side="left"))
+        return replace(self, times=self.times[inside] - (onset or 0.0), values=self.values[inside])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trial:
+    """One trial of one person: the atomic unit of every reader.
+
+    Parameters
+    ----------
+    dataset, subject, session, trial, stimulus : str
+        Identifiers. ``session`` is ``"1"`` where there is only one; ``trial`` is unique in a session;
+        ``stimulus`` is shared by everyone who met the same clip or task.
+    signals : mapping of str to Signal or Events
+        By name, usually the kind.
+    baseline : mapping, optional
+        The same names, recorded at rest before this trial; kept apart from the trial itself.
+    ratings : mapping of str to float
+        The person's own ratings.
+    condition : str
+        What the protocol asked for (``"rest"``, ``"stroop"``), empty if there is only a stimulus.
+    recorded_at : datetime, optional
+        Onset in UTC, where the files tell it.
+    elapsed : float, optional
+        Seconds from the beginning of the session to the onset, where the files tell it.
+    order : int
+        Position of the trial in its session, from 0.
+    tags : tuple of str
+        Notes on quality from the data set's makers.
+    """
+
+    dataset: str
+    subject: str
+    session: str = "1"
+    trial: str
+    stimulus: str
+    signals: Mapping[str, Signal | Events]
+    baseline: Mapping[str, Signal | Events] | None = None
+    ratings: Mapping[str, float] = field(default_factory=dict)
+    condition: str = ""
+    recorded_at: datetime | None = None
+    elapsed: float | None = None
+    order: int = 0
+    tags: tuple[str, ...] = ()
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the trial's onset to the end of the signal that lasts longest."""
+        return max((s.stop for s in self.signals.values() if isinstance(s, Signal)), default=0.0)
+
+    def signal(self, name: str) -> Signal:
+        """Take a sampled signal by name; a `DataError` says what there is instead."""
+        found = self.signals.get(name)
+        if not isinstance(found, Signal):
+            raise DataError(
+                f"Subject {self.subject}, trial {self.trial} of {self.dataset} has no signal {name!r}; it has "
+                f"{', '.join(sorted(self.signals)) or 'none'}. Choose features that need only those."
+            )
+        return found
+
+
+Target = str | float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is to be predicted, and from what it was made.
+
+    Parameters
+    ----------
+    name : str
+        Name on the command line.
+    description : str
+        Says the threshold or the conditions in words.
+    kind : {"binary", "multiclass", "ordinal", "regression"}
+        Kind of target.
+    classes : tuple of str
+        In order; empty for regression.
+    target : callable
+        From a trial to one of ``classes``, a number (regression), or None, which leaves the trial out. It
+        looks at the ratings, stimulus, condition and identifiers only, never at signals.
+    source : {"rating", "stimulus", "condition"}
+        Where the label comes from.
+    uses_own_ratings : bool
+        Whether the test person's own ratings shape the label beyond the rating itself (a per-person median).
+    """
+
+    name: str
+    description: str
+    kind: Literal["binary", "multiclass", "ordinal", "regression"]
+    classes: tuple[str, ...] = ()
+    target: Callable[[Trial], Target]
+    source: Literal["rating", "stimulus", "condition"]
+    uses_own_ratings: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """Something that was left out, and why; ``expected`` if the data set is known for it."""
+
+    subject: str
+    reason: str
+    trial: str = ""
+    expected: bool = False
+
+
+Report = Callable[[Exclusion], None]
+
+
+def _raise_unless_expected(exclusion: Exclusion) -> None:
+    if not exclusion.expected:
+        raise DataError(exclusion.reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """Everything known about one data set, as a value.
+
+    Parameters
+    ----------
+    name, title, doi, licence, how_to_get, layout : str
+        Name in code; name in papers; DOI of the paper; licence note; where it comes from; what is expected
+        on disk, in words.
+    n_subjects : int
+        People in the complete data set.
+    sfreqs : mapping of str to float
+        Sampling rate in Hz of each signal that a trial holds.
+    montage : str, optional
+        Name of mne's montage that knows the electrodes.
+    passband : tuple of float, optional
+        Band in Hz that the distributed EEG still holds; features outside it would be filter leakage.
+    ratings : mapping of str to (lowest, highest)
+        The scales of the person's own ratings.
+    tasks : mapping of str to Task
+        The first is the default.
+    window, step : float
+        Usual window length and step in seconds.
+    last : float, optional
+        If the data set's makers use only the last so many seconds of a trial.
+    files : callable
+        ``files(root)``: every file that reading would open. Cheap; raises `DataError` for a wrong folder.
+    open : callable
+        ``open(root)``: what ``trials`` needs for each subject, usually a path.
+    trials : callable
+        ``trials(subject, source, report)``: the subject's trials, in order. Raises `DataError` if the subject
+        cannot be used; reports single trials that cannot.
+    is_split_by_subject : bool
+        Whether subjects lie in files of their own, so that they can be read in parallel.
+    simulate : callable, optional
+        ``simulate(root, world, ...)`` writes the layout from a generative model.
+    download : callable, optional
+        ``download(root)`` fetches a public data set.
+    """
+
+    name: str
+    title: str
+    doi: str
+    licence: str
+    how_to_get: str
+    layout: str
+    n_subjects: int
+    sfreqs: Mapping[str, float]
+    montage: str | None = None
+    passband: tuple[float, float] | None = None
+    ratings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    tasks: Mapping[str, Task]
+    window: float
+    step: float
+    last: float | None = None
+    files: Callable[[Path], Sequence[Path]]
+    open: Callable[[Path], dict[str, Any]]
+    trials: Callable[[str, Any, Report], Iterator[Trial]]
+    is_split_by_subject: bool = True
+    simulate: Callable[..., Path] | None = None
+    download: Callable[[Path], Path] | None = None
+
+    def read(
+        self, root: Path | str, *, subjects: Sequence[str] | None = None, report: Report | None = None
+    ) -> Iterator[Trial]:
+        """Read trial by trial, subject by subject, holding one subject at a time.
+
+        Parameters
+        ----------
+        root : path
+            The folder (or file) as distributed.
+        subjects : sequence of str, optional
+            Which subjects, and in which order. Default: all, in their natural order.
+        report : callable, optional
+            Called with an `Exclusion` for every subject or trial that cannot be used; the others are still
+            read. Without it the first unexpected one raises.
+
+        Yields
+        ------
+        Trial
+
+        Raises
+        ------
+        DataError
+            If the folder is not this data set, a subject is unknown, or (without ``report``) is broken.
+        """
+        report = report or _raise_unless_expected
+        sources = self.open(Path(root))
+        for subject in subjects if subjects is not None else tuple(sources):
+            if subject not in sources:
+                raise DataError(
+                    f"{self.title} at {root} has no subject {subject!r}; it has {', '.join(sources)}."
+                )
+            # Popped, so that a source that holds data can be freed once it has been read.
+            source = sources.pop(subject)
+            try:
+                yield from self.trials(subject, source, report)
+            except DataError as error:
+                report(Exclusion(subject=subject, reason=str(error)))
+
+    def fingerprint(self, root: Path | str) -> str:
+        """Sha256 over the relative names and contents of all files that reading would open."""
+        root = Path(root)
+        base = root if root.is_dir() else root.parent
+        total = hashlib.sha256()
+        for path in sorted(self.files(root)):
+            with path.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            total.update(f"{path.relative_to(base).as_posix()}\0{content}\n".encode())
+        return total.hexdigest()

@@ -1,0 +1,1 @@
+"""Cleaning and decomposition, one file a modality."""

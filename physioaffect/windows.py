@@ -1,0 +1,199 @@
+"""Windows in seconds: half-open intervals inside a trial, never across one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioaffect.recording import Signal
+
+__all__ = ["Intervals", "Windowing", "Windows", "coverage", "gather", "overlaps"]
+
+# Sampling instants are rounded to a grid, so a window may claim this share of a sample more than there is.
+_SLACK = 1e-6
+
+
+class Intervals(NamedTuple):
+    """Half-open windows of one length: ``[starts, starts + duration)`` in seconds after the trial's onset."""
+
+    starts: NDArray[np.float64]
+    duration: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Windowing:
+    """How trials are cut into windows.
+
+    Parameters
+    ----------
+    duration : float
+        Length of a window in seconds.
+    step : float, optional
+        Seconds between the starts of neighbours; smaller than ``duration`` means overlap. Default: no overlap.
+    last : float, optional
+        Cut only the last so many seconds of a trial (all of it if it is shorter).
+    min_coverage : float
+        Share of a window's samples that must be present and unflagged for its features to be numbers.
+
+    Examples
+    --------
+    >>> Windowing(duration=4, step=2).intervals(11).starts
+    array([0., 2., 4., 6.])
+    """
+
+    duration: float
+    step: float | None = None
+    last: float | None = None
+    min_coverage: float = 0.8
+
+    def __post_init__(self) -> None:
+        if not self.duration > 0:
+            raise ValueError(f"A window needs a duration above 0 s, got {self.duration}.")
+        if self.step is not None and not self.step > 0:
+            raise ValueError(f"Windows need a step above 0 s, got {self.step}.")
+        if self.last is not None and self.last < self.duration:
+            raise ValueError(f"The last {self.last} s of a trial cannot hold a window of {self.duration} s.")
+        if not 0 <= self.min_coverage <= 1:
+            raise ValueError(f"min_coverage is a share from 0 to 1, got {self.min_coverage}.")
+
+    def intervals(self, trial_duration: float) -> Intervals:
+        """Windows of a trial of so many seconds; none if it is shorter than a window."""
+        begin = 0.0 if self.last is None else max(0.0, trial_duration - self.last)
+        step = self.duration if self.step is None else self.step
+        room = trial_duration - begin - self.duration
+        n_windows = int(np.floor(room / step + _SLACK)) + 1 if room >= -_SLACK * self.duration else 0
+        return Intervals(begin + step * np.arange(n_windows), self.duration)
+
+
+def _sample_grid(signal: Signal, intervals: Intervals) -> tuple[NDArray[np.intp], int]:
+    """First sample of each window in the signal's own count (may lie outside), and samples per window."""
+    first = np.rint((intervals.starts - signal.start) * signal.sfreq).astype(np.intp)
+    return first, max(1, round(intervals.duration * signal.sfreq))
+
+
+def gather(signal: Signal, intervals: Intervals, *, masked: bool = True) -> NDArray[np.floating[Any]]:
+    """Cut the windows out of one signal at its own rate.
+
+    Parameters
+    ----------
+    signal : Signal
+        The trial's signal.
+    intervals : Intervals
+        Windows in seconds after the trial's onset.
+    masked : bool
+        Whether flagged samples come out as NaN.
+
+    Returns
+    -------
+    windows : ndarray, shape (n_windows, n_channels, n_samples)
+        NaN where the signal does not reach. Read-only where it is a view.
+    """
+    data = signal.masked if masked else signal.data
+    first, n_samples = _sample_grid(signal, intervals)
+    before = max(0, -int(first.min(initial=0)))
+    after = max(0, int(first.max(initial=0)) + n_samples - signal.n_times)
+    if before or after:
+        data = np.pad(data, ((0, 0), (before, after)), constant_values=np.nan)
+    if len(first) == 0:
+        return np.empty((0, signal.n_channels, n_samples), dtype=data.dtype)
+    every = np.lib.stride_tricks.sliding_window_view(data, n_samples, axis=-1)
+    return every[:, first + before].swapaxes(0, 1)
+
+
+def coverage(signal: Signal, intervals: Intervals) -> NDArray[np.float64]:
+    """Share of each window's samples that are present in every channel and not flagged.
+
+    Returns
+    -------
+    share : ndarray, shape (n_windows,)
+        From 0 to 1.
+    """
+    is_good = (signal.flags == 0) & np.isfinite(signal.data).all(axis=0)
+    first, n_samples = _sample_grid(signal, intervals)
+    total = np.concatenate([[0], np.cumsum(is_good)])
+    edges = np.clip(np.stack([first, first + n_samples]), 0, signal.n_times)
+    return (total[edges[1]] - total[edges[0]]) / n_samples
+
+
+def overlaps(
+    starts_a: NDArray[np.float64], starts_b: NDArray[np.float64], duration: float
+) -> NDArray[np.bool_]:
+    """Whether each window of ``a`` shares time with any window of ``b``, all of one trial and one length."""
+    if len(starts_b) == 0:
+        return np.zeros(len(starts_a), dtype=bool)
+    ordered = np.sort(starts_b)
+    right = np.searchsorted(ordered, starts_a)
+    gap_after = np.abs(ordered[np.minimum(right, len(ordered) - 1)] - starts_a)
+    gap_before = np.abs(ordered[np.maximum(right - 1, 0)] - starts_a)
+    return np.minimum(gap_after, gap_before) < duration * (1 - _SLACK)
+
+
+class Windows:
+    """Raw windows of many trials, gathered when asked for and never all at once.
+
+    Parameters
+    ----------
+    trials : sequence of Signal
+        The same channels at the same rate in each; stored as float32 (memory-mapped arrays stay so).
+    intervals : sequence of Intervals
+        The windows of each trial, all of one duration, inside the trial.
+
+    Raises
+    ------
+    ValueError
+        If channels, rates or durations differ, or a window reaches out of its trial.
+
+    Examples
+    --------
+    >>> eeg = Signal(data=np.zeros((2, 640)), sfreq=128.0, ch_names=("O1", "O2"), kind="eeg", unit="V")
+    >>> windows = Windows([eeg], [Windowing(duration=1).intervals(eeg.duration)])
+    >>> windows.shape
+    (5, 2, 128)
+    >>> windows[[0, 3]].shape
+    (2, 2, 128)
+    """
+
+    def __init__(self, trials: Sequence[Signal], intervals: Sequence[Intervals]) -> None:
+        if not trials or len(trials) != len(intervals):
+            raise ValueError(
+                f"Windows need as many trials as intervals, got {len(trials)}, {len(intervals)}."
+            )
+        self.ch_names, self.sfreq, self.unit = trials[0].ch_names, trials[0].sfreq, trials[0].unit
+        self._data: list[NDArray[np.float32]] = []
+        rows: list[NDArray[np.intp]] = []
+        for index, (signal, cut) in enumerate(zip(trials, intervals, strict=True)):
+            if (signal.ch_names, signal.sfreq, signal.unit) != (self.ch_names, self.sfreq, self.unit):
+                raise ValueError(
+                    f"Trial {index} has {signal.ch_names} at {signal.sfreq} Hz in {signal.unit}, the first "
+                    f"{self.ch_names} at {self.sfreq} Hz in {self.unit}: pick and resample first."
+                )
+            first, n_samples = _sample_grid(signal, cut)
+            if index == 0:
+                self._n_samples = n_samples
+            if n_samples != self._n_samples:
+                raise ValueError(f"Trial {index} has windows of {n_samples} samples, not {self._n_samples}.")
+            if len(first) and (first.min() < 0 or first.max() + n_samples > signal.n_times):
+                raise ValueError(f"Trial {index} has a window that reaches out of its {signal.duration:g} s.")
+            self._data.append(signal.data.astype(np.float32, copy=False))
+            rows.append(np.stack([np.full(len(first), index), first], axis=1))
+        self._index = np.concatenate(rows)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n_windows, n_channels, n_times), as if the windows were one array."""
+        return len(self), len(self.ch_names), self._n_samples
+
+    def __getitem__(self, key: int | slice | Sequence[int] | NDArray[Any]) -> NDArray[np.float32]:
+        """Gather windows by position: an integer array gives (n, n_channels, n_times), an integer one window."""
+        chosen = self._index[key] if isinstance(key, int | slice) else self._index[np.asarray(key)]
+        out = np.empty((len(np.atleast_2d(chosen)), *self.shape[1:]), dtype=np.float32)
+        for row, (trial, first) in enumerate(np.atleast_2d(chosen)):
+            out[row] = self._data[trial][:, first : first + self._n_samples]
+        return out[0] if chosen.ndim == 1 else out
