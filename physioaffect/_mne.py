@@ -1,4 +1,4 @@
-"""Between our signals and MNE's ``Raw``; apart from `physioaffect.recording` because mne is slow to import."""
+"""Between our signals and MNE's ``Raw``; a file of its own because mne is slow to import."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def to_mne(signal: Signal) -> mne.io.RawArray:
             onsets.append(first / signal.sfreq)
             durations.append((last - first) / signal.sfreq)
             descriptions.append(description)
-    return raw.set_annotations(mne.Annotations(onsets, durations, descriptions))
+    # All lie inside; the end of the last one may reach past it by rounding, of which MNE would warn.
+    return raw.set_annotations(mne.Annotations(onsets, durations, descriptions), emit_warning=False)
 
 
 def from_mne(raw: mne.io.BaseRaw, *, kind: str = "eeg") -> Signal:
@@ -56,13 +57,12 @@ def from_mne(raw: mne.io.BaseRaw, *, kind: str = "eeg") -> Signal:
             data[row] = np.nan
     flags = np.zeros(data.shape[1], dtype=np.uint8)
     sfreq = float(raw.info["sfreq"])
-    # Annotations count from the measurement's start where there is a date, from the first sample otherwise.
-    shift = raw.first_time if raw.annotations.orig_time is not None else 0.0
     for note in raw.annotations:
         if not note["description"].lower().startswith("bad"):
             continue
-        first = max(round((note["onset"] - shift) * sfreq), 0)
-        last = round((note["onset"] - shift + note["duration"]) * sfreq)
+        # Onsets in a Raw count from before its first sample if it was cropped, with or without a date.
+        onset = note["onset"] - raw.first_time
+        first, last = (max(round(edge * sfreq), 0) for edge in (onset, onset + note["duration"]))
         # MNE's own reasons are free text; without a name of ours they count as movement, the usual one.
-        flags[first:last] |= _REASONS.get(note["description"].lower(), Flag.MOTION)
+        flags[first:last] |= np.uint8(_REASONS.get(note["description"].lower(), Flag.MOTION))
     return Signal(data=data, sfreq=sfreq, ch_names=names, kind=kind, unit=unit or "au", flags=flags)

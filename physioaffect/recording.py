@@ -6,7 +6,7 @@ All classes are frozen values. Arrays are never copied on the way in; treat them
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntFlag
@@ -75,7 +75,7 @@ class Signal:
     kind: str
     unit: str
     start: float = 0.0
-    flags: NDArray[np.uint8] = field(default=None)  # type: ignore[assignment]  # Filled in below.
+    flags: NDArray[np.uint8] = None  # type: ignore[assignment]  # Filled in below.
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -102,12 +102,12 @@ class Signal:
     @property
     def n_channels(self) -> int:
         """Number of channels."""
-        return self.data.shape[0]
+        return int(self.data.shape[0])
 
     @property
     def n_times(self) -> int:
         """Number of samples per channel."""
-        return self.data.shape[1]
+        return int(self.data.shape[1])
 
     @property
     def duration(self) -> float:
@@ -145,7 +145,7 @@ class Signal:
             A view; it may be empty.
         """
         first, last = (
-            min(max(round((edge - self.start) * self.sfreq), 0), self.n_times) for edge in (start, stop)
+            round(min(max((edge - self.start) * self.sfreq, 0), self.n_times)) for edge in (start, stop)
         )
         last = max(first, last)
         return replace(
@@ -226,7 +226,8 @@ class Events:
     def __post_init__(self) -> None:
         if self.times.ndim != 1 or self.times.shape != self.values.shape:
             raise ValueError(
-                f"times and values must be 1-D and equally long, got {self.times.shape} and {self.values.shape}."
+                "times and values must be 1-D and equally long, got "
+                f"{self.times.shape} and {self.values.shape}."
             )
         if np.any(np.diff(self.times) < 0):
             raise ValueError("times must not decrease: sort the events by time.")
@@ -288,8 +289,8 @@ class Trial:
         found = self.signals.get(name)
         if not isinstance(found, Signal):
             raise DataError(
-                f"Subject {self.subject}, trial {self.trial} of {self.dataset} has no signal {name!r}; it has "
-                f"{', '.join(sorted(self.signals)) or 'none'}. Choose features that need only those."
+                f"Subject {self.subject}, trial {self.trial} of {self.dataset} has no signal {name!r}; it "
+                f"has {', '.join(sorted(self.signals)) or 'none'}. Choose features that need only those."
             )
         return found
 
@@ -409,6 +410,22 @@ class DataSet:
     simulate: Callable[..., Path] | None = None
     download: Callable[[Path], Path] | None = None
 
+    def sources(self, root: Path | str, subjects: Sequence[str] | None = None) -> dict[str, Any]:
+        """Open the data and give what ``trials`` needs for each subject asked for, in that order.
+
+        Raises
+        ------
+        DataError
+            If the folder is not this data set, or a subject is unknown.
+        """
+        everyone = self.open(Path(root))
+        chosen = tuple(everyone if subjects is None else dict.fromkeys(subjects))
+        if unknown := [subject for subject in chosen if subject not in everyone]:
+            raise DataError(
+                f"{self.title} at {root} has no subject {unknown[0]!r}; it has {', '.join(everyone)}."
+            )
+        return {subject: everyone[subject] for subject in chosen}
+
     def read(
         self, root: Path | str, *, subjects: Sequence[str] | None = None, report: Report | None = None
     ) -> Iterator[Trial]:
@@ -434,12 +451,8 @@ class DataSet:
             If the folder is not this data set, a subject is unknown, or (without ``report``) is broken.
         """
         report = report or _raise_unless_expected
-        sources = self.open(Path(root))
-        for subject in subjects if subjects is not None else tuple(sources):
-            if subject not in sources:
-                raise DataError(
-                    f"{self.title} at {root} has no subject {subject!r}; it has {', '.join(sources)}."
-                )
+        sources = self.sources(root, subjects)
+        for subject in tuple(sources):
             # Popped, so that a source that holds data can be freed once it has been read.
             source = sources.pop(subject)
             try:

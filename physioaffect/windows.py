@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ class Windowing:
     duration : float
         Length of a window in seconds.
     step : float, optional
-        Seconds between the starts of neighbours; smaller than ``duration`` means overlap. Default: no overlap.
+        Seconds between the starts of neighbours; below ``duration`` they overlap. Default: no overlap.
     last : float, optional
         Cut only the last so many seconds of a trial (all of it if it is shorter).
     min_coverage : float
@@ -66,13 +67,15 @@ class Windowing:
         step = self.duration if self.step is None else self.step
         room = trial_duration - begin - self.duration
         n_windows = int(np.floor(room / step + _SLACK)) + 1 if room >= -_SLACK * self.duration else 0
-        return Intervals(begin + step * np.arange(n_windows), self.duration)
+        return Intervals(begin + step * np.arange(n_windows, dtype=np.float64), self.duration)
 
 
 def _sample_grid(signal: Signal, intervals: Intervals) -> tuple[NDArray[np.intp], int]:
     """First sample of each window in the signal's own count (may lie outside), and samples per window."""
-    first = np.rint((intervals.starts - signal.start) * signal.sfreq).astype(np.intp)
-    return first, max(1, round(intervals.duration * signal.sfreq))
+    # The nearest sample; ties go down for the start and up for the length, so that both together never reach
+    # past the end of a trial that holds the window.
+    first = np.ceil((intervals.starts - signal.start) * signal.sfreq - 0.5 - _SLACK).astype(np.intp)
+    return first, max(1, int(np.floor(intervals.duration * signal.sfreq + 0.5 + _SLACK)))
 
 
 def gather(signal: Signal, intervals: Intervals, *, masked: bool = True) -> NDArray[np.floating[Any]]:
@@ -116,7 +119,7 @@ def coverage(signal: Signal, intervals: Intervals) -> NDArray[np.float64]:
     first, n_samples = _sample_grid(signal, intervals)
     total = np.concatenate([[0], np.cumsum(is_good)])
     edges = np.clip(np.stack([first, first + n_samples]), 0, signal.n_times)
-    return (total[edges[1]] - total[edges[0]]) / n_samples
+    return np.asarray((total[edges[1]] - total[edges[0]]) / n_samples, dtype=np.float64)
 
 
 def overlaps(
@@ -190,9 +193,18 @@ class Windows:
         """(n_windows, n_channels, n_times), as if the windows were one array."""
         return len(self), len(self.ch_names), self._n_samples
 
+    def select(self, rows: NDArray[np.intp]) -> Windows:
+        """Keep the windows at these positions, in this order, without gathering or copying any."""
+        chosen = copy.copy(self)
+        chosen._index = self._index[rows]
+        return chosen
+
     def __getitem__(self, key: int | slice | Sequence[int] | NDArray[Any]) -> NDArray[np.float32]:
-        """Gather windows by position: an integer array gives (n, n_channels, n_times), an integer one window."""
-        chosen = self._index[key] if isinstance(key, int | slice) else self._index[np.asarray(key)]
+        """Gather windows by position: an integer array gives (n, n_channels, n_times), an integer one."""
+        if not isinstance(key, int | slice):
+            key = np.asarray(key)
+            key = key if key.size else key.astype(np.intp)  # NumPy takes an empty list for floats.
+        chosen = self._index[key]
         out = np.empty((len(np.atleast_2d(chosen)), *self.shape[1:]), dtype=np.float32)
         for row, (trial, first) in enumerate(np.atleast_2d(chosen)):
             out[row] = self._data[trial][:, first : first + self._n_samples]

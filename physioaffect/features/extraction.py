@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +89,7 @@ def _of_trial(trial: Trial, recipe: Recipe, *, keep: str | None) -> _TrialResult
         variables[family.name] = values.where(xr.DataArray(is_covered, dims="window"))
         variables[family.name].attrs = values.attrs | {"family_version": family.version}
     per_window = {name: np.full(n_windows, getattr(trial, name)) for name in _COORDINATES} | {
+        "tags": np.full(n_windows, "; ".join(trial.tags)),
         "window": np.arange(n_windows),
         "start": intervals.starts,
         "duration": np.full(n_windows, intervals.duration),
@@ -111,14 +112,8 @@ def _of_subject(
         for trial in dataset.trials(subject, source, exclusions.append):
             result = _of_trial(trial, recipe, keep=keep)
             if len(result.intervals.starts) == 0:
-                exclusions.append(
-                    Exclusion(
-                        subject=subject,
-                        trial=trial.trial,
-                        reason=f"The trial lasts {trial.duration:g} s, a window {recipe.windows.duration:g} s.",
-                        expected=True,
-                    )
-                )
+                reason = f"The trial lasts {trial.duration:g} s, a window {recipe.windows.duration:g} s."
+                exclusions.append(Exclusion(subject=subject, trial=trial.trial, reason=reason, expected=True))
                 continue
             results.append(result)
     except DataError as error:
@@ -135,14 +130,13 @@ def _differs(features: xr.Dataset, reference: xr.Dataset) -> str | None:
             if ours != theirs:
                 odd = [str(item) for item in ours if item not in theirs] or ["the same in another order"]
                 lacking = [str(item) for item in theirs if item not in ours]
-                return (
-                    f"Its {name} has other values along {dim} than the first subject's: it has {', '.join(odd)}"
-                    + (f" and lacks {', '.join(lacking)}." if lacking else ".")
+                return f"Its {name} differs along {dim} from the first subject's: it has {', '.join(odd)}" + (
+                    f" and lacks {', '.join(lacking)}." if lacking else "."
                 )
     return None
 
 
-def extract(
+def extract(  # noqa: PLR0913  All options are named.
     dataset: DataSet,
     root: Path | str,
     recipe: Recipe,
@@ -184,12 +178,9 @@ def extract(
         If the folder is wrong, nothing usable is in it, or (``strict``) anything is broken.
     """
     root = Path(root)
-    sources = dataset.open(root)
-    chosen = tuple(sources) if subjects is None else tuple(subjects)
-    if unknown := [subject for subject in chosen if subject not in sources]:
-        raise DataError(
-            f"{dataset.title} at {root} has no subject {unknown[0]!r}; it has {', '.join(sources)}."
-        )
+    sources = dataset.sources(root, subjects)
+    chosen = tuple(sources)
+    done: Iterable[tuple[list[_TrialResult], list[Exclusion]]]
     if dataset.is_split_by_subject:
         done = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(_of_subject)(dataset, subject, sources[subject], recipe, keep) for subject in chosen
@@ -203,7 +194,7 @@ def _join(
     dataset: DataSet,
     root: Path,
     chosen: Sequence[str],
-    done: Iterator[tuple[list[_TrialResult], list[Exclusion]]],
+    done: Iterable[tuple[list[_TrialResult], list[Exclusion]]],
     *,
     strict: bool,
     progress: Callable[[str, int], None] | None,

@@ -1,0 +1,38 @@
+# Every target makes .venv and installs what it needs into it, so each works on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test check bench format clean
+
+demo: $(INSTALLED)  ## Simulate a small DREAMER, evaluate it under three protocols, print a table, name the report.
+	rm -rf demo
+	$(BIN)/physioaffect simulate dreamer demo/dreamer --subjects 8 --seconds 60
+	$(BIN)/physioaffect evaluate dreamer demo/dreamer --task valence --model logistic,knn \
+	    --protocol window_random,within_subject_trial,loso --out demo/results
+
+test: $(INSTALLED)  ## Run all tests.
+	$(BIN)/pytest -n auto --dist loadscope
+
+check: $(INSTALLED)  ## Lint, check the format, the types, and the direction of the imports in the built wheel.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -P tools/lint_imports.py
+
+bench: $(INSTALLED)  ## Run the benchmarks behind docs/performance.md.
+	$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' --benchmark-only --benchmark-disable-gc -p no:xdist
+
+format: $(INSTALLED)  ## Mend what ruff can mend.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist demo *.egg-info
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "physioaffect needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,358 @@
+"""Exports of the Empatica E4 wristband: a folder or a zip with one small csv file per sensor.
+
+The first line of a file is the UTC time of its first sample in seconds since 1970, the second its sampling
+rate; ``IBI.csv`` has only the first, ``tags.csv`` neither. Files of one session may start at different times.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioaffect.errors import DataError
+from physioaffect.recording import Events, Flag, Signal
+
+__all__ = ["ZIP_ERRORS", "E4Session", "e4_files", "read_e4"]
+
+
+class E4Session(NamedTuple):
+    """One recording.
+
+    ``started_at`` is the UTC time of the earliest sampled file, and every time in ``signals`` counts in
+    seconds from it. ``signals`` has those of these names that were recorded: the `Signal` ``acc`` (g),
+    ``ppg`` (the blood volume pulse, in the device's own unit), ``eda`` (uS), ``temperature`` (degC) and
+    ``hr`` (bpm, the device's average, ten seconds late), the `Events` ``ibi`` (seconds between beats, at the
+    second beat) and ``tags`` (presses of the button, numbered from 1; before zero where pressed earlier).
+    """
+
+    started_at: datetime
+    signals: dict[str, Signal | Events]
+
+
+class _Sensor(NamedTuple):
+    name: str
+    kind: str
+    unit: str
+    ch_names: tuple[str, ...]
+    scale: float = 1.0
+    plausible: tuple[float, float] = (-np.inf, np.inf)
+
+
+_SENSORS = {
+    "ACC.csv": _Sensor("acc", "acc", "g", ("ACC_X", "ACC_Y", "ACC_Z"), scale=1 / 64),
+    "BVP.csv": _Sensor("ppg", "ppg", "au", ("BVP",)),
+    "EDA.csv": _Sensor("eda", "eda", "uS", ("EDA",), plausible=(0.0, 100.0)),
+    "TEMP.csv": _Sensor("temperature", "temperature", "degC", ("TEMP",), plausible=(10.0, 50.0)),
+    "HR.csv": _Sensor("hr", "hr", "bpm", ("HR",), plausible=(30.0, 200.0)),
+}
+_TAGS = re.compile(r"tags\w*\.csv")
+_NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
+
+# The battery lasts two days; the largest file of two days (BVP.csv) has 11 million lines of about ten bytes.
+_LONGEST_S = 48 * 3600
+_LARGEST_FILE = 256 * 2**20
+_LARGEST_SESSION = 2 * _LARGEST_FILE
+_SLOWEST_HZ, _FASTEST_HZ = 0.1, 1000.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Values that are no dates, where the header was lost, and dates in milliseconds lie outside.
+_FIRST_SECOND = 10**8
+_LAST_SECOND = (datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds() - 1
+
+# What zipfile and its decompressors raise on damaged, encrypted or exotic archives.
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    IndexError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+
+
+def e4_files(path: Path | str) -> list[Path]:
+    """List the files that `read_e4` would open: the zip itself, or the csv files in the folder."""
+    path = Path(path)
+    return [path] if path.is_file() else _in_folder(path)
+
+
+def read_e4(path: Path | str) -> E4Session:
+    """Read one session as exported by Empatica.
+
+    Parameters
+    ----------
+    path : path
+        A zip or a folder with any of ``ACC.csv``, ``BVP.csv``, ``EDA.csv``, ``TEMP.csv``, ``HR.csv``,
+        ``IBI.csv`` and ``tags.csv`` (or ``tags_S01.csv``). Members of a zip are read into memory by their
+        last name, never unpacked. A file that is missing means that the session lacks that signal.
+
+    Returns
+    -------
+    E4Session
+        Values are as in the files but for acceleration, which is divided by 64. The first second of every
+        sampled file is flagged `Flag.SETTLING` (there, temperature may read 382 degC and skin conductance
+        0 uS); temperature outside 10-50 degC, skin conductance outside 0-100 uS and heart rate outside
+        30-200 bpm are flagged `Flag.OUT_OF_RANGE`. Tags and intervals come out in order of time.
+
+    Raises
+    ------
+    DataError
+        If there is no such session, it has no sampled signal, or a file is empty, damaged or too large. The
+        message names file and line.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = _in_folder(path)
+        _check_unique([file.name for file in files], path)
+        contents = {file.name: _read_file(file) for file in files}
+    elif path.is_file():
+        contents = _read_zip(path)
+    else:
+        raise DataError(f"There is no {path}: give the folder or zip that the E4 session was exported to.")
+    texts = {name: _decode(content, path / name) for name, content in contents.items()}
+
+    starts: dict[str, float] = {}
+    signals: dict[str, Signal | Events] = {}
+    for name, sensor in _SENSORS.items():
+        if name in texts:
+            starts[name], signals[sensor.name] = _parse_sampled(texts[name], sensor, path / name)
+    if not starts:
+        raise DataError(
+            f"{path} holds no sampled signal of an E4 session: expected at least one of "
+            f"{', '.join(_SENSORS)}, found {', '.join(texts) or 'none of them'}. Give the folder or zip that "
+            "holds these files themselves, not the one above."
+        )
+    started = min(starts.values())
+    if max(starts.values()) - started > _LONGEST_S:
+        early, late = (pick(starts, key=starts.__getitem__) for pick in (min, max))
+        raise DataError(
+            f"{path / late} starts {(starts[late] - started) / 3600:.1f} h after {early}; an E4 records for "
+            "two days at most. Put the files of one session together and read each session by itself."
+        )
+    for name, start in starts.items():
+        signal = signals[_SENSORS[name].name]
+        assert isinstance(signal, Signal)
+        signals[_SENSORS[name].name] = replace(signal, start=start - started)
+    for name, text in texts.items():
+        if name == "IBI.csv":
+            signals["ibi"] = _parse_intervals(text, path / name, started)
+        elif name not in _SENSORS:
+            signals["tags"] = _parse_tags(text, path / name, started)
+    return E4Session(_EPOCH + timedelta(seconds=started), signals)
+
+
+def _belongs(name: str) -> bool:
+    return name in _SENSORS or name == "IBI.csv" or _TAGS.fullmatch(name) is not None
+
+
+def _check_unique(names: list[str], path: Path) -> None:
+    kinds = ["tags.csv" if _TAGS.fullmatch(name) else name for name in names]
+    if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+        raise DataError(
+            f"{path} holds {twice[0]} {kinds.count(twice[0])} times, so it is not clear which one is meant. "
+            "Put each session into a folder or zip of its own."
+        )
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder} cannot be opened as a folder: {error.strerror}.") from error
+    return [file for file in files if _belongs(file.name) and file.is_file()]
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
+    if len(content) > _LARGEST_FILE:
+        raise _too_large(path)
+    return content
+
+
+def _too_large(path: Path) -> DataError:
+    return DataError(
+        f"{path} has more than {_LARGEST_FILE // 2**20} MB, more than an E4 can record in two days, so it is "
+        "not one of its files. Export the session again."
+    )
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            # The last part of a name is all that is used of it, so that no name can point elsewhere.
+            wanted = [
+                (PurePosixPath(info.filename.replace("\\", "/")).name, info)
+                for info in archive.infolist()
+                if not info.is_dir() and stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
+            ]
+            wanted = [(name, info) for name, info in wanted if _belongs(name)]
+            _check_unique([name for name, _ in wanted], path)
+            if sum(info.file_size for _, info in wanted) > _LARGEST_SESSION:
+                raise DataError(
+                    f"{path} would expand to more than {_LARGEST_SESSION // 2**20} MB, more than an E4 can "
+                    "record in two days, so it is not one of its exports. Export the session again."
+                )
+            for name, info in wanted:
+                if info.file_size > _LARGEST_FILE:
+                    raise _too_large(path / name)
+                with archive.open(info) as stream:
+                    # The sizes in a zip are claims: what comes out is measured again.
+                    contents[name] = stream.read(_LARGEST_FILE + 1)
+                if len(contents[name]) > _LARGEST_FILE:
+                    raise _too_large(path / name)
+    except DataError:  # It is a ValueError, too.
+        raise
+    except ZIP_ERRORS as error:
+        raise DataError(
+            f"{path} is not a readable zip ({error}). Give the zip or the folder of a session, not one of "
+            "its files; if it is one, it was cut off when it was copied, or it is encrypted: export it again."
+        ) from error
+    return contents
+
+
+def _decode(content: bytes, path: Path) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise DataError(
+            f"{path} is not a text file: it starts with {content[:12]!r}. An E4 file is plain text (ASCII or "
+            "UTF-8); if a program saved it in another encoding, export the session again."
+        )
+    return text.replace("\r\n", "\n").rstrip()
+
+
+def _fields(line: str) -> list[float]:
+    """Parse the numbers of a line; none if one of them is not a finite number."""
+    fields = line.split(",")
+    values = [float(field) for field in fields if _NUMBER.fullmatch(field)]
+    return values if len(values) == len(fields) and np.isfinite(values).all() else []
+
+
+def _start(values: list[float], path: Path, line: str) -> float:
+    """Check the first line: one time, the same in every column."""
+    if len(set(values)) != 1 or not _FIRST_SECOND <= values[0] <= _LAST_SECOND:
+        raise DataError(
+            f"{path} starts with {_shown(line)}; expected the time of its first sample in seconds since "
+            "1970, such as 1644226061.000000, the same in every column. Export the session again, or put "
+            "that line back if a program removed or changed it."
+        )
+    return values[0]
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= 60 else line[:57] + "...")
+
+
+def _empty(path: Path) -> DataError:
+    return DataError(
+        f"{path} holds no samples. Export the session again; if the sensor recorded nothing, delete the "
+        "file, and the session is read without it."
+    )
+
+
+def _parse_sampled(text: str, sensor: _Sensor, path: Path) -> tuple[float, Signal]:
+    """Time of the first sample, and the signal with that as its zero."""
+    if not text:
+        raise _empty(path)
+    lines = text.split("\n", 2)
+    start = _start(_fields(lines[0]), path, lines[0])
+    rates = _fields(lines[1]) if len(lines) > 1 else []
+    if len(set(rates)) != 1 or not _SLOWEST_HZ <= rates[0] <= _FASTEST_HZ:
+        found = _shown(lines[1]) if len(lines) > 1 else "nothing"
+        raise DataError(
+            f"{path} has {found} in line 2; expected the sampling rate in Hz, from {_SLOWEST_HZ:g} to "
+            f"{_FASTEST_HZ:g} and the same in every column, such as 4.000000. Export the session again."
+        )
+    if len(lines) < 3:
+        raise _empty(path)
+    sfreq = rates[0]
+    data = _table(lines[2], len(sensor.ch_names), path, first_line=3).T
+    data = np.ascontiguousarray(data) * sensor.scale
+    low, high = sensor.plausible
+    flags = np.where(((data < low) | (data > high)).any(axis=0), np.uint8(Flag.OUT_OF_RANGE), np.uint8(0))
+    flags[: int(np.ceil(sfreq))] |= np.uint8(Flag.SETTLING)
+    signal = Signal(
+        data=data, sfreq=sfreq, ch_names=sensor.ch_names, kind=sensor.kind, unit=sensor.unit, flags=flags
+    )
+    return start, signal
+
+
+def _parse_intervals(text: str, path: Path, started: float) -> Events:
+    if not text:  # The device found no beat that it trusts.
+        return Events(times=np.empty(0), values=np.empty(0), kind="ibi")
+    header, _, body = text.partition("\n")
+    first, _, second = header.partition(",")
+    if second.strip() != "IBI":
+        raise DataError(
+            f"{path} starts with {_shown(header)}; expected the time of its beginning in seconds since 1970, "
+            "a comma and IBI, such as '1644226061.000000, IBI'. Export the session again."
+        )
+    shift = _start(_fields(first), path, header) - started
+    table = _table(body, 2, path, first_line=2) if body else np.empty((0, 2))
+    return _ordered(table[:, 0] + shift, table[:, 1], "ibi")
+
+
+def _parse_tags(text: str, path: Path, started: float) -> Events:
+    times = _table(text, 1, path, first_line=1)[:, 0] if text else np.empty(0)
+    return _ordered(np.sort(times) - started, np.arange(1.0, len(times) + 1), "tags")
+
+
+def _ordered(times: NDArray[np.float64], values: NDArray[np.float64], kind: str) -> Events:
+    order = np.argsort(times, kind="stable")
+    return Events(times=times[order], values=values[order], kind=kind)
+
+
+def _table(text: str, n_columns: int, path: Path, *, first_line: int) -> NDArray[np.float64]:
+    """Parse lines of so many numbers each; a line that is not so is looked for only when there is one."""
+    try:
+        table = np.loadtxt(StringIO(text), delimiter=",", comments=None, ndmin=2)
+    except ValueError:
+        table = np.empty((0, 0))
+    # The fast parser leaves out empty lines, which would move all later samples in time.
+    is_whole = table.shape == (text.count("\n") + 1, n_columns)
+    if is_whole and np.isfinite(table).all():
+        return table
+    raise DataError(_broken_line(text, n_columns, path, first_line))
+
+
+def _numbered(text: str, first_line: int) -> Iterator[tuple[int, str]]:
+    return enumerate(text.split("\n"), start=first_line)
+
+
+def _broken_line(text: str, n_columns: int, path: Path, first_line: int) -> str:
+    expected = "one number" if n_columns == 1 else f"{n_columns} numbers with commas between them"
+    last = first_line + text.count("\n")
+    for number, line in _numbered(text, first_line):
+        if len(_fields(line)) != n_columns:
+            cure = (
+                "It is the last line: if the file was cut off there when it was copied, delete that line."
+                if number == last and number > first_line
+                else "Export the session again, or mend that line; do not delete it, all later samples would "
+                "move in time."
+            )
+            return f"{path} has {_shown(line)} in line {number}; expected {expected}. {cure}"
+    return f"{path} cannot be read as lines of {expected}. Export the session again."

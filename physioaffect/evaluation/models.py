@@ -1,0 +1,266 @@
+"""Models by name, and the baselines that stand in every table.
+
+A model is a scikit-learn estimator. It may also state
+
+``layout``
+    The dimensions of its input after ``window``, e.g. ``("channel", "band")`` or ``("channel", "time")``;
+    without one it gets a table, (n_windows, n_features).
+``uses``
+    What it wants besides ``X`` and ``y``: ``"groups"`` (the subject of each window, as the keyword ``groups``
+    of ``fit`` and of prediction), ``"validation"`` (keyword ``validation=(X, y, groups)`` of ``fit``),
+    ``"unlabelled"`` (keyword ``target=(X, groups)`` of ``fit``). What a protocol does not grant is refused.
+``fit_folds(X, y, folds, *, seeds)``
+    Fits all folds at once and returns one fitted estimator per fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.compose import make_column_transformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+
+from physioaffect.errors import ProtocolError
+from physioaffect.evaluation.protocols import Fold
+from physioaffect.recording import Task
+
+__all__ = [
+    "MODELS",
+    "FitsFolds",
+    "PerSubjectScaled",
+    "PriorGuess",
+    "class_scores",
+    "get_baselines",
+    "get_model",
+    "uses_of",
+]
+
+# What a baseline sees: columns of coordinates, never of features.
+BASELINE_COLUMNS = ("order", "time", "trial_number")
+
+
+@runtime_checkable
+class FitsFolds(Protocol):
+    """A model that trains all folds at once."""
+
+    def fit_folds(self, X: Any, y: NDArray[Any], folds: Sequence[Fold], *, seeds: Sequence[int]) -> list[Any]:
+        """Return one fitted estimator per fold, each equal to fitting that fold alone with its seed."""
+        ...
+
+
+class PriorGuess(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types.
+    """Guess each trial's class at random, by the class frequencies of the training windows.
+
+    Unlike ``DummyClassifier(strategy="stratified")`` it guesses once a trial, not once a window, so that
+    averaging over a trial's windows does not turn it into the majority class.
+
+    Parameters
+    ----------
+    random_state : int, optional
+        Seed.
+    """
+
+    def __init__(self, random_state: int | None = None) -> None:
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:  # noqa: ARG002
+        """Count the classes of ``y``."""
+        self.classes_, counts = np.unique(np.asarray(y), return_counts=True)
+        self.prior_ = counts / counts.sum()
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """One-hot guesses, shape (n_windows, n_classes); the last column of ``X`` numbers the trials."""
+        trials, inverse = np.unique(np.asarray(X)[:, -1], return_inverse=True)
+        rng = np.random.default_rng(self.random_state)
+        guesses = rng.choice(len(self.classes_), size=len(trials), p=self.prior_)
+        return np.eye(len(self.classes_))[guesses[inverse]]
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Guessed classes, shape (n_windows,)."""
+        guessed: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return guessed
+
+
+class PerSubjectScaled(BaseEstimator):  # type: ignore[misc]
+    """Standardise each feature within each person, then fit a model: transductive.
+
+    A person's mean and standard deviation come from all of that person's windows that were given to ``fit``,
+    labelled or not; nobody's labels are used for it. A new person must therefore be given to ``fit`` as
+    ``target``.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted on the standardised windows.
+    """
+
+    uses = frozenset({"groups", "unlabelled"})
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def fit(
+        self,
+        X: NDArray[np.floating[Any]],
+        y: NDArray[Any],
+        *,
+        groups: NDArray[Any],
+        target: tuple[NDArray[np.floating[Any]], NDArray[Any]] | None = None,
+    ) -> Self:
+        """Fit on windows ``X`` of the people ``groups``; ``target`` are unlabelled ``(X, groups)``."""
+        seen, owners = (
+            (X, groups) if target is None else map(np.concatenate, zip((X, groups), target, strict=True))
+        )
+        self.statistics_ = {}
+        for person in np.unique(owners):
+            own = seen[owners == person]
+            spread = own.std(axis=0)
+            self.statistics_[person] = own.mean(axis=0), np.where(spread > 0, spread, 1.0)
+        self.model_ = clone(self.model).fit(self._scale(X, groups), y)
+        if hasattr(self.model_, "classes_"):
+            self.classes_ = self.model_.classes_
+        return self
+
+    def _scale(self, X: NDArray[np.floating[Any]], groups: NDArray[Any]) -> NDArray[np.floating[Any]]:
+        scaled = np.empty_like(X)
+        for person in np.unique(groups):
+            if person not in self.statistics_:
+                raise ProtocolError(
+                    f"PerSubjectScaled never saw subject {person}. Pass that person's unlabelled windows to "
+                    "fit as target=(X, groups)."
+                )
+            mean, spread = self.statistics_[person]
+            scaled[groups == person] = (X[groups == person] - mean) / spread
+        return scaled
+
+    def predict_proba(self, X: NDArray[np.floating[Any]], *, groups: NDArray[Any]) -> NDArray[Any]:
+        """Probabilities (or decision values) of the model on the standardised windows."""
+        return class_scores(self.model_, self._scale(X, groups))
+
+    def predict(self, X: NDArray[np.floating[Any]], *, groups: NDArray[Any]) -> NDArray[Any]:
+        """Predictions of the model on the standardised windows."""
+        return np.asarray(self.model_.predict(self._scale(X, groups)))
+
+
+def class_scores(model: Any, X: Any, **options: Any) -> NDArray[np.float64]:
+    """Scores from 0 to 1 for each of ``model.classes_``, shape (n_windows, n_classes), rows adding up to 1.
+
+    Probabilities where the model has them; else a logistic (two classes) or softmax of its decision values,
+    which ranks but is not calibrated; else its hard predictions.
+    """
+    if hasattr(model, "predict_proba"):
+        return np.asarray(model.predict_proba(X, **options), dtype=np.float64)
+    if hasattr(model, "decision_function"):
+        values = np.asarray(model.decision_function(X, **options), dtype=float)
+        if values.ndim == 1:
+            values = np.stack([-values, values], axis=1) / 2
+        probabilities = softmax(values, axis=1)
+        return np.asarray(probabilities, dtype=np.float64)
+    predicted = np.asarray(model.predict(X, **options))
+    return np.asarray(np.equal.outer(predicted, np.asarray(model.classes_)), dtype=np.float64)
+
+
+def uses_of(model: Any) -> frozenset[str]:
+    """What the model declares in ``uses``."""
+    return frozenset(getattr(model, "uses", ()))
+
+
+def _scaled(model: Any) -> Any:
+    return make_pipeline(StandardScaler(), model)
+
+
+# Each class weighs the same in training, because balanced accuracy and macro-F1 are what is reported.
+CLASSIFIERS: dict[str, Callable[[int], Any]] = {
+    "gradient_boosting": lambda _: HistGradientBoostingClassifier(class_weight="balanced"),
+    "knn": lambda _: _scaled(KNeighborsClassifier(1)),
+    "lda": lambda n_classes: _scaled(
+        LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=np.full(n_classes, 1 / n_classes))
+    ),
+    "logistic": lambda _: _scaled(LogisticRegression(class_weight="balanced", max_iter=1000)),
+    "random_forest": lambda _: RandomForestClassifier(300, class_weight="balanced"),
+    "svm": lambda _: _scaled(SVC(class_weight="balanced")),
+}
+REGRESSORS: dict[str, Callable[[], Any]] = {
+    "gradient_boosting": HistGradientBoostingRegressor,
+    "knn": lambda: _scaled(KNeighborsRegressor(1)),
+    "random_forest": lambda: RandomForestRegressor(300),
+    "ridge": lambda: _scaled(Ridge()),
+    "svm": lambda: _scaled(SVR()),
+}
+MODELS = tuple(sorted(CLASSIFIERS | REGRESSORS))
+
+
+def get_model(name: str, task: Task) -> Any:
+    """Build a model by name for a task.
+
+    Parameters
+    ----------
+    name : str
+        One of ``MODELS``: all but the trees standardise the features inside their pipeline; ``lda`` shrinks
+        its covariance (Ledoit & Wolf); ``knn`` is the nearest neighbour; classes weigh the same in all.
+    task : Task
+        Decides between classifier and regressor.
+
+    Returns
+    -------
+    estimator
+        Not fitted.
+
+    Raises
+    ------
+    ProtocolError
+        If there is no such model for this kind of task.
+    """
+    if task.kind == "regression":
+        if name in REGRESSORS:
+            return REGRESSORS[name]()
+    elif name in CLASSIFIERS:
+        return CLASSIFIERS[name](len(task.classes))
+    known = REGRESSORS if task.kind == "regression" else CLASSIFIERS
+    raise ProtocolError(
+        f"There is no model {name!r} for the {task.kind} task {task.name}: use one of {', '.join(known)}, or "
+        "pass an estimator from Python."
+    )
+
+
+def _clock(model: Any) -> Any:
+    columns = [BASELINE_COLUMNS.index(name) for name in ("order", "time")]
+    return make_pipeline(make_column_transformer((StandardScaler(), columns)), model)
+
+
+def get_baselines(task: Task) -> dict[str, Any]:
+    """Baselines for a task; they see the columns `BASELINE_COLUMNS` and never a feature.
+
+    ``majority`` or ``mean``; ``prior`` (guesses by class frequency); ``clock_forest`` and ``clock_1nn``
+    (elapsed time and order in the session only).
+    """
+    if task.kind == "regression":
+        return {
+            "mean": DummyRegressor(),
+            "clock_forest": _clock(RandomForestRegressor(50)),
+            "clock_1nn": _clock(KNeighborsRegressor(1)),
+        }
+    return {
+        "majority": DummyClassifier(strategy="most_frequent"),
+        "prior": PriorGuess(),
+        "clock_forest": _clock(RandomForestClassifier(50, class_weight="balanced")),
+        "clock_1nn": _clock(KNeighborsClassifier(1)),
+    }

@@ -1,0 +1,194 @@
+"""The table that models are fitted on: labels and inputs, row by row beside the coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from physioaffect.errors import ProtocolError
+from physioaffect.evaluation.models import BASELINE_COLUMNS
+from physioaffect.evaluation.protocols import codes
+from physioaffect.recording import Exclusion, Target, Task, Trial
+from physioaffect.windows import Windows
+
+__all__ = ["Table", "make_table"]
+
+IDENTIFIERS = ("dataset", "subject", "session", "trial", "stimulus", "window")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """Windows that have a label and complete features.
+
+    ``coords`` has one row per window, with the column ``target``; ``features`` the same rows; ``raw`` the raw
+    windows, whose row ``raw_idx[i]`` belongs to row ``i``.
+    """
+
+    coords: pd.DataFrame
+    features: xr.Dataset
+    raw: Windows | None
+    raw_idx: NDArray[np.intp]
+
+    @property
+    def target(self) -> NDArray[Any]:
+        """Label of each window, shape (n_windows,)."""
+        return np.array(self.coords["target"].to_list())
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Name of each column of `flat`, such as ``de:Fp1:alpha``."""
+        names = []
+        for family, values in self.features.data_vars.items():
+            grid = np.meshgrid(*(values[dim].values for dim in values.dims[1:]), indexing="ij")
+            names += [
+                ":".join([str(family), *map(str, parts)])
+                for parts in zip(*(g.ravel() for g in grid), strict=True)
+            ]
+        return tuple(names)
+
+    def flat(self) -> NDArray[np.float64]:
+        """All features side by side, shape (n_windows, n_features)."""
+        return _flatten(self.features)
+
+    def inputs(self, layout: tuple[str, ...] | None) -> Any:
+        """Input for a model of that layout; something that can be indexed by rows.
+
+        Raises
+        ------
+        ProtocolError
+            If no family of features has those dimensions.
+        """
+        if layout is None:
+            return self.flat()
+        if layout == ("channel", "time") and self.raw is not None:
+            return self.raw.select(self.raw_idx)
+        for values in self.features.data_vars.values():
+            if values.dims[1:] == layout:
+                return values.values
+        there = [" x ".join(map(str, v.dims[1:])) for v in self.features.data_vars.values()]
+        raise ProtocolError(
+            f"The model wants windows of {' x '.join(layout)}; the features are {', '.join(there)}"
+            f"{'' if self.raw is None else ', channel x time'}. Add a family of that shape to the recipe."
+        )
+
+    def baseline_inputs(self) -> NDArray[np.float64]:
+        """What baselines see, shape (n_windows, 3): order, time in s, number of the trial."""
+        time = self.coords["elapsed"].to_numpy(dtype=float)
+        # Without the session's clock, the time within the trial is what elapsed.
+        time = np.where(np.isnan(time), self.coords["start"].to_numpy(dtype=float), time)
+        columns = {
+            "order": self.coords["order"].to_numpy(dtype=float),
+            "time": time,
+            "trial_number": codes(self.coords, "trial").astype(float),
+        }
+        return np.stack([columns[name] for name in BASELINE_COLUMNS], axis=1)
+
+
+def _flatten(features: xr.Dataset) -> NDArray[np.float64]:
+    parts = [np.asarray(v.values, dtype=float).reshape(v.shape[0], -1) for v in features.data_vars.values()]
+    return np.concatenate(parts, axis=1)
+
+
+def _targets(coords: pd.DataFrame, task: Task, ratings: list[str]) -> list[Target]:
+    """Label of every window, asked once a trial from a trial without signals."""
+    labels: dict[int, Target] = {}
+    trials = codes(coords, "trial")
+    for trial, row in zip(*np.unique(trials, return_index=True), strict=True):
+        first: Mapping[str, Any] = coords.iloc[row].to_dict()
+        shell = Trial(
+            **{name: first[name] for name in ("dataset", "subject", "session", "trial", "stimulus")},
+            signals={},
+            ratings={name: float(first[name]) for name in ratings if np.isfinite(first[name])},
+            condition=first["condition"],
+            order=int(first["order"]),
+        )
+        labels[int(trial)] = task.target(shell)
+    return [labels[int(trial)] for trial in trials]
+
+
+def make_table(
+    features: xr.Dataset, task: Task, *, raw: Windows | None = None
+) -> tuple[Table, list[Exclusion]]:
+    """Label the windows and leave out those that cannot be used.
+
+    Parameters
+    ----------
+    features : xarray.Dataset
+        A feature table as `physioaffect.features.extract` makes it.
+    task : Task
+        Gives each trial its label; trials without one are left out.
+    raw : Windows, optional
+        Raw windows of the same rows.
+
+    Returns
+    -------
+    table : Table
+        The windows left.
+    exclusions : list of Exclusion
+        One per subject and reason.
+
+    Raises
+    ------
+    ProtocolError
+        If nothing is left, or only one class.
+    """
+    columns = [name for name, value in features.coords.items() if value.dims == ("window",)]
+    coords = pd.DataFrame({str(name): features[name].values for name in columns})
+    known = {*IDENTIFIERS, "condition", "order", "start", "duration", "elapsed", "quality", "tags"}
+    if lacking := sorted(known - set(coords)):
+        raise ProtocolError(
+            f"The feature table lacks the coordinates {', '.join(lacking)} along window. Make it with "
+            "physioaffect.features.extract, or assign them."
+        )
+    target = _targets(coords, task, [str(name) for name in coords if name not in known])
+    is_labelled = np.array([label is not None for label in target])
+    is_complete = np.asarray(np.isfinite(_flatten(features)).all(axis=1))
+    exclusions = _why_left_out(coords, features, is_labelled, is_complete, task)
+    rows = np.flatnonzero(is_labelled & is_complete)
+    if len(rows) == 0:
+        reasons = " ".join(exclusion.reason for exclusion in exclusions[:3])
+        raise ProtocolError(f"No window is left for task {task.name}. {reasons}")
+    kept = coords.iloc[rows].reset_index(drop=True)
+    kept["target"] = [target[row] for row in rows]
+    if task.kind == "regression":
+        kept["target"] = kept["target"].astype(float)
+    elif len(present := kept["target"].unique()) < 2:
+        raise ProtocolError(
+            f"Task {task.name} tells {' from '.join(task.classes)}, but all {len(rows)} windows at hand are "
+            f"{present[0]!r}: there is nothing to tell apart. Add people or choose another task."
+        )
+    return Table(coords=kept, features=features.isel(window=rows), raw=raw, raw_idx=rows), exclusions
+
+
+def _why_left_out(
+    coords: pd.DataFrame,
+    features: xr.Dataset,
+    is_labelled: NDArray[np.bool_],
+    is_complete: NDArray[np.bool_],
+    task: Task,
+) -> list[Exclusion]:
+    exclusions = []
+    for subject, own in coords.groupby("subject", sort=False):
+        rows = own.index.to_numpy()
+        if n_trials := own.loc[~is_labelled[rows], ["session", "trial"]].drop_duplicates().shape[0]:
+            reason = f"{n_trials} trials have no label in task {task.name}."
+            exclusions.append(Exclusion(subject=str(subject), reason=reason, expected=True))
+        missing = rows[is_labelled[rows] & ~is_complete[rows]]
+        if len(missing):
+            families = [
+                str(name)
+                for name, v in features.data_vars.items()
+                if not np.isfinite(v.values[missing]).all()
+            ]
+            n_windows = int(is_labelled[rows].sum())
+            reason = f"{len(missing)} of {n_windows} windows lack values of {', '.join(families)}."
+            exclusions.append(
+                Exclusion(subject=str(subject), reason=reason, expected=len(missing) < n_windows)
+            )
+    return exclusions

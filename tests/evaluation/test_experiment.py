@@ -1,0 +1,378 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from support.tables import VALENCE, VALENCE_SCORE, feature_table
+
+from physioaffect.errors import DataError, ProtocolError, RunError
+from physioaffect.evaluation import PerSubjectScaled, Result, evaluate
+from physioaffect.evaluation.models import PriorGuess, get_model
+from physioaffect.recording import Task
+
+
+def run(tmp_path: Path, **options: Any) -> Result:
+    settings: dict[str, Any] = {
+        "models": ["logistic"],
+        "protocols": ["loso"],
+        "task": VALENCE,
+        "out": tmp_path / "result",
+    }
+    return evaluate(options.pop("features", feature_table(effect=2.0)), **settings | options)
+
+
+def test_a_strong_effect_is_found_and_its_absence_is_not(tmp_path):
+    for effect, expected in ((5.0, 1.0), (0.0, 0.5)):
+        result = run(tmp_path / str(effect), features=feature_table(n_subjects=6, n_trials=10, effect=effect))
+        found = result.cells()["loso", "logistic", "trial", "balanced_accuracy"].mean
+        # 60 trials: a coin lies within 0.5 +- 0.17 in 99 % of all worlds.
+        assert abs(found - expected) < (0.05 if effect else 0.17)
+
+
+def test_trial_nuisances_leak_through_random_windows_only(tmp_path):
+    result = run(
+        tmp_path,
+        features=feature_table(n_subjects=6, n_trials=10),
+        models=["knn"],
+        protocols=["window_random", "within_subject_trial", "loso"],
+    )
+    cells = result.cells()
+    assert cells["window_random", "knn", "window", "macro_f1"].mean > 0.95
+    assert cells["within_subject_trial", "knn", "window", "macro_f1"].mean < 0.7
+    assert cells["loso", "knn", "window", "macro_f1"].mean < 0.7
+    assert result.notes()["window_random", "knn"][0] == "no claim"
+
+
+def test_every_table_has_the_baselines(tmp_path):
+    result = run(tmp_path)
+    assert {model for _, model, _, _ in result.cells()} == {
+        "logistic", "majority", "prior", "clock_forest", "clock_1nn"
+    }  # fmt: skip
+
+
+def test_where_the_clock_knows_the_label_the_model_is_watermarked(tmp_path):
+    features = feature_table(effect=2.0)
+    features["valence"] = ("window", 1.0 + 3 * (features["order"].values > 2))
+    result = run(tmp_path, features=features.assign_coords(valence=features["valence"]))
+    assert result.cells()["loso", "clock_forest", "window", "macro_f1"].mean == 1
+    assert result.notes()["loso", "logistic"] == ["clock is as good"]
+
+
+def test_loso_equals_scikit_learn_by_hand(tmp_path):
+    features = feature_table(effect=0.5, seed=3)
+    result = run(tmp_path, features=features)
+    X = features["de"].values.reshape(features.sizes["window"], -1)
+    y = np.where(features["valence"].values > 3, "high", "low")
+    subject = features["subject"].values
+    for name in np.unique(subject):
+        test = subject == name
+        by_hand = get_model("logistic", VALENCE).fit(X[~test], y[~test])
+        ours = result.predictions.query("model == 'logistic' and subject == @name")
+        assert ours["truth"].tolist() == y[test].tolist()
+        assert ours["prediction"].tolist() == by_hand.predict(X[test]).tolist()
+        assert_allclose(ours["p_high"], by_hand.predict_proba(X[test])[:, 0], atol=1e-12)
+
+
+def test_trial_scores_come_from_mean_probabilities(tmp_path):
+    result = run(tmp_path, features=feature_table(effect=0.3))
+    own = result.predictions.query("model == 'logistic'")
+    trials = (
+        own.groupby(["subject", "trial"]).agg(p=("p_high", "mean"), truth=("truth", "first")).reset_index()
+    )
+    is_right = (trials["p"] > 0.5) == (trials["truth"] == "high")
+    per_subject = is_right.groupby(trials["subject"]).mean()
+    assert_allclose(result.cells()["loso", "logistic", "trial", "accuracy"].mean, per_subject.mean())
+    assert_allclose(result.cells()["loso", "logistic", "trial", "accuracy"].sd, per_subject.std(ddof=1))
+
+
+def test_same_seed_same_numbers_however_many_processes(tmp_path):
+    models = {"forest": RandomForestClassifier(10), "lda": get_model("lda", VALENCE)}
+    options = {"models": models, "protocols": ["loso", "window_random"], "seed": 5}
+    first = run(tmp_path / "a", **options)
+    second = run(tmp_path / "b", **options, n_jobs=2)
+    pd.testing.assert_frame_equal(first.predictions, second.predictions, check_exact=True)
+    assert (first.path / "predictions.parquet").read_bytes() == (
+        second.path / "predictions.parquet"
+    ).read_bytes()
+    other = run(tmp_path / "c", **options | {"seed": 6})
+    assert not first.predictions["p_high"].equals(other.predictions["p_high"])
+
+
+class Interrupting(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A logistic regression that dies when a file says so, after a number of fits."""
+
+    def __init__(self, fuse: str = "") -> None:
+        self.fuse = fuse
+
+    def fit(self, X, y):
+        fuse = Path(self.fuse)
+        left = int(fuse.read_text())
+        if left == 0:
+            raise KeyboardInterrupt
+        fuse.write_text(str(left - 1))
+        self.model_ = LogisticRegression().fit(X, y)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict_proba(self, X):
+        return self.model_.predict_proba(X)
+
+
+def test_an_interrupted_run_keeps_its_folds_and_ends_as_an_unbroken_one(tmp_path):
+    fuse = tmp_path / "fuse"
+    model = {"mortal": Interrupting(str(fuse))}
+    fuse.write_text("100")
+    unbroken = run(tmp_path / "unbroken", models=model)
+    fuse.write_text("2")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", models=model)
+    folder = tmp_path / "broken" / "result"
+    assert len(list((folder / "parts").glob("*.parquet"))) == 2
+    with pytest.raises(RunError, match=r"unfinished \(2 folds are there"):
+        Result.load(folder)
+    fuse.write_text("2")  # Two of four are left to do: one more fit would raise.
+    continued = run(tmp_path / "broken", models=model)
+    for name in ("predictions.parquet", "scores.parquet", "run.json"):
+        assert (continued.path / name).read_bytes() == (unbroken.path / name).read_bytes()
+
+
+def test_a_finished_run_is_given_back_without_fitting(tmp_path):
+    fuse = tmp_path / "fuse"
+    fuse.write_text("4")
+    first = run(tmp_path, models={"mortal": Interrupting(str(fuse))})
+    again = run(tmp_path, models={"mortal": Interrupting(str(fuse))})
+    pd.testing.assert_frame_equal(first.predictions, again.predictions)
+
+
+def test_a_folder_of_another_run_is_not_overwritten(tmp_path):
+    run(tmp_path)
+    with pytest.raises(RunError, match=r"holds another run: request differ.*Choose another --out"):
+        run(tmp_path, seed=1)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(RunError, match="is not empty and holds no run"):
+        run(tmp_path, out=tmp_path / "mine")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="is a file"):
+        run(tmp_path, out=tmp_path / "file")
+
+
+def test_any_estimator_may_be_passed(tmp_path):
+    result = run(tmp_path, models=[RidgeClassifier(), LogisticRegression(C=0.1)])
+    assert {"RidgeClassifier", "LogisticRegression"} <= {model for _, model, _, _ in result.cells()}
+    ridge = result.predictions.query("model == 'RidgeClassifier'")
+    assert_allclose(ridge["p_low"] + ridge["p_high"], 1)
+    assert ((ridge["p_high"] > 0.5) == (ridge["prediction"] == "high")).all()
+
+
+class NeedsLayout(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Remembers the shape it was given."""
+
+    layout = ("channel", "band")
+
+    def fit(self, X, y):
+        assert X.shape[1:] == (3, 2)
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        assert X.shape[1:] == (3, 2)
+        return np.where(X[:, 0, 0] > 0, "high", "low")
+
+
+def test_a_model_gets_the_layout_it_states(tmp_path):
+    run(tmp_path, models=[NeedsLayout()])
+
+
+def test_a_layout_that_no_feature_has_is_refused(tmp_path):
+    class Wants(NeedsLayout):
+        layout = ("channel", "time")
+
+    with pytest.raises(
+        ProtocolError, match=r"wants windows of channel x time; the features are channel x band"
+    ):
+        run(tmp_path, models=[Wants()])
+
+
+class Stacked(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Fits all folds in one call."""
+
+    def fit(self, X, y):
+        raise AssertionError("The stacked path should have been taken.")
+
+    def fit_folds(self, X, y, folds, *, seeds):
+        assert len(folds) == len(seeds) == 4
+        return [LogisticRegression().fit(X[fold.fitted_idx], y[fold.fitted_idx]) for fold in folds]
+
+
+def test_a_model_that_fits_folds_is_given_all_of_them_and_equals_one_by_one(tmp_path):
+    stacked = run(tmp_path / "stacked", models={"model": Stacked()})
+    alone = run(tmp_path / "alone", models={"model": LogisticRegression()})
+    pd.testing.assert_frame_equal(stacked.predictions, alone.predictions)
+
+
+class Recorder(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Asks for everything and checks what it is given."""
+
+    uses = frozenset({"groups", "validation", "unlabelled"})
+
+    def fit(self, X, y, *, groups, validation, target):
+        assert len(X) == len(y) == len(groups)
+        assert len(validation[0]) == len(validation[1]) == len(validation[2]) > 0
+        assert not set(groups) & set(validation[2])
+        [tested] = set(target[1])
+        assert tested not in set(groups) | set(validation[2])
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X, *, groups):
+        assert len(set(groups)) == 1
+        return np.full(len(X), "low")
+
+
+def test_a_model_gets_what_it_uses_where_the_protocol_grants_it(tmp_path):
+    run(tmp_path, models=[Recorder()], protocols=["loso_transductive"])
+
+
+def test_what_the_protocol_does_not_grant_is_refused(tmp_path):
+    with pytest.raises(
+        ProtocolError, match=r"Recorder uses unlabelled .* loso does not grant.*loso_transductive"
+    ):
+        run(tmp_path, models=[Recorder()])
+
+
+def test_per_subject_scaling_is_by_hand_the_same_and_named(tmp_path):
+    features = feature_table(effect=0.5, seed=1)
+    result = run(tmp_path, features=features, protocols=["loso_transductive"])
+    X = features["de"].values.reshape(features.sizes["window"], -1)
+    subject = features["subject"].values
+    for name in np.unique(subject):
+        own = subject == name
+        X[own] = (X[own] - X[own].mean(0)) / X[own].std(0)
+    y = np.where(features["valence"].values > 3, "high", "low")
+    test = subject == "S2"
+    by_hand = get_model("logistic", VALENCE).fit(X[~test], y[~test])
+    ours = result.predictions.query("model == 'logistic' and subject == 'S2'")
+    assert_allclose(ours["p_high"], by_hand.predict_proba(X[test])[:, 0], atol=1e-9)
+    assert result.run["protocols"][0]["scaled_per_subject"] == ["logistic"]
+
+
+def test_per_subject_scaling_refuses_a_stranger():
+    X, y = np.arange(8.0).reshape(8, 1), np.array(["a", "b"] * 4)
+    model = PerSubjectScaled(LogisticRegression()).fit(X, y, groups=np.repeat(["1", "2"], 4))
+    with pytest.raises(ProtocolError, match=r"never saw subject 3.*target=\(X, groups\)"):
+        model.predict(X, groups=np.full(8, "3"))
+
+
+def test_prior_guesses_once_a_trial_by_class_frequency():
+    y = np.array(["a"] * 75 + ["b"] * 25)
+    model = PriorGuess(random_state=0).fit(np.zeros((100, 1)), y)
+    trials = np.repeat(np.arange(4000.0), 3)[:, None]
+    guesses = model.predict(trials).reshape(-1, 3)
+    assert (guesses == guesses[:, :1]).all()
+    # SD of the share of 4000 draws is 0.007.
+    assert abs((guesses[:, 0] == "a").mean() - 0.75) < 0.03
+
+
+def test_regression_is_scored_by_concordance(tmp_path):
+    result = run(tmp_path, features=feature_table(effect=3.0), models=["ridge"], task=VALENCE_SCORE)
+    assert result.metrics == ["ccc", "pearson", "rmse"]
+    cells = result.cells()
+    assert cells["loso", "ridge", "trial", "ccc"].mean > 0.5
+    assert cells["loso", "mean", "window", "ccc"].mean == 0
+    with pytest.raises(ProtocolError, match="no model 'lda' for the regression task"):
+        run(tmp_path / "x", models=["lda"], task=VALENCE_SCORE)
+
+
+def test_windows_without_features_are_left_out_and_reported(tmp_path):
+    features = feature_table(effect=2.0)
+    features["de"][{"window": features["subject"] == "S2", "channel": 1}] = np.nan
+    features["de"][{"window": 0, "channel": 0, "band": 0}] = np.nan
+    result = run(tmp_path, features=features)
+    assert set(result.predictions["subject"]) == {"S1", "S3", "S4"}
+    reasons = {e["subject"]: (e["reason"], e["expected"]) for e in result.run["exclusions"]}
+    assert reasons["S2"] == ("30 of 30 windows lack values of de.", False)
+    assert reasons["S1"] == ("1 of 30 windows lack values of de.", True)
+    with pytest.raises(DataError, match=r"Subject S2: 30 of 30 windows lack values of de\."):
+        run(tmp_path / "strict", features=features, strict=True)
+
+
+def test_trials_without_a_label_are_left_out_and_reported(tmp_path):
+    task = Task(
+        name="late", description="", kind="binary", classes=("low", "high"), source="rating",
+        target=lambda trial: None if trial.trial == "0" else VALENCE.target(trial),
+    )  # fmt: skip
+    result = run(tmp_path, task=task)
+    assert "0" not in set(result.predictions["trial"])
+    assert result.run["exclusions"][0]["reason"] == "1 trials have no label in task late."
+
+
+def test_constant_labels_are_refused(tmp_path):
+    features = feature_table()
+    features = features.assign_coords(valence=("window", np.full(features.sizes["window"], 5.0)))
+    with pytest.raises(
+        ProtocolError, match=r"all 120 windows at hand are 'high': there is nothing to tell apart"
+    ):
+        run(tmp_path, features=features)
+
+
+def test_a_fold_whose_training_lacks_a_class_is_left_out_and_reported(tmp_path):
+    features = feature_table(n_subjects=3)
+    valence = np.where(features["subject"].values == "S1", features["valence"].values, 1.0)
+    features = features.assign_coords(valence=("window", valence))
+    result = run(tmp_path, features=features)
+    assert set(result.predictions["fold"]) == {"S2", "S3"}
+    assert "in fold S1 no training window is 'high'" in result.run["exclusions"][0]["reason"]
+    with pytest.raises(ProtocolError, match="in fold S1 no training window is 'high'"):
+        run(tmp_path / "strict", features=features, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"models": ["xgboost"]}, "no model 'xgboost' for the binary task valence: use one of"),
+        ({"models": []}, "at least one model"),
+        ({"models": ["lda", "lda"]}, "Two models are called 'lda'"),
+        ({"models": {"majority": LogisticRegression()}}, "Two models are called 'majority'"),
+        ({"task": None}, "needs a Task value"),
+        ({"features": feature_table().drop_vars("stimulus")}, "lacks the coordinates stimulus"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(tmp_path, options, sentence):
+    with pytest.raises(ProtocolError, match=sentence):
+        run(tmp_path, **options)
+
+
+def test_run_json_says_what_was_asked(tmp_path):
+    result = run(tmp_path, seed=3)
+    kept = json.loads((result.path / "run.json").read_text())
+    assert kept["request"]["seed"] == 3
+    assert kept["request"]["versions"]["scikit-learn"]
+    assert kept["protocols"][0]["claim"].startswith("Works for a new person")
+    assert kept["protocols"][0]["shared"] == {
+        "subject": 0,
+        "session": 0,
+        "trial": 0,
+        "stimulus": 1,
+        "samples": 0,
+    }
+    assert kept["table"]["trials_per_class"] == {"high": 12, "low": 12}
+    assert str(tmp_path) not in json.dumps(kept)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])
+def test_a_damaged_result_is_named(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(RunError, match=r"run\.json"):
+        Result.load(tmp_path)
+
+
+def test_no_result_is_named(tmp_path):
+    with pytest.raises(RunError, match=r"is not a result: it has no run\.json.*--out"):
+        Result.load(tmp_path / "nowhere")

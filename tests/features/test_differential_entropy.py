@@ -1,0 +1,407 @@
+"""Differential entropy against closed forms."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt, welch
+from scipy.signal.windows import hann
+from scipy.special import beta
+
+from physioaffect.errors import DataError, ProtocolError
+from physioaffect.features import Recipe
+from physioaffect.features.differential_entropy import (
+    BANDS,
+    ESTIMATORS,
+    RBTRANSFORMER,
+    RBTRANSFORMER_PAPER,
+    SEED,
+    SEED_IV,
+    Band,
+    Bands,
+    DifferentialEntropy,
+    band_pass,
+    band_variance_stft,
+    gaussian_entropy,
+)
+from physioaffect.recording import Flag, Signal, Trial
+from physioaffect.windows import Intervals, Windowing
+
+Floats = NDArray[np.float64]
+
+SFREQ = 250.0
+ALPHA = Bands.of(alpha=(8, 13))
+ORDER = 4
+
+estimators = pytest.mark.parametrize("estimator", sorted(ESTIMATORS))
+
+
+def make_trial(data: NDArray[Any], *, sfreq: float = SFREQ, flags: NDArray[np.uint8] | None = None) -> Trial:
+    names = tuple(f"E{index}" for index in range(len(data)))
+    eeg = Signal(data=data, sfreq=sfreq, ch_names=names, kind="eeg", unit="V")
+    if flags is not None:
+        eeg = Signal(data=data, sfreq=sfreq, ch_names=names, kind="eeg", unit="V", flags=flags)
+    return Trial(dataset="made up", subject="1", trial="1", stimulus="none", signals={"eeg": eeg})
+
+
+def entropies(data: NDArray[Any], window: float = 2.0, sfreq: float = SFREQ, **settings: object) -> Floats:
+    intervals = Windowing(duration=window).intervals(data.shape[1] / sfreq)
+    return np.asarray(DifferentialEntropy(**settings)(make_trial(data, sfreq=sfreq), intervals))  # type: ignore[arg-type]
+
+
+def noise(*shape: int, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def butterworth_integral(power: int) -> float:
+    """Integral over x from 0 of (1 + x^2n)^-power: 1 would be an ideal filter with its edge at x = 1."""
+    return float(beta(1 / (2 * ORDER), power - 1 / (2 * ORDER))) / (2 * ORDER)
+
+
+# Share of the nominal bandwidth that white noise keeps, and variance of a variance times bandwidth and time:
+# for the STFT n sum(w^4) / sum(w^2)^2 of a Hann window; the filter's gain enters squared by its two passes.
+BANDWIDTH: Mapping[str, float] = {"stft": 1.0, "bandpass": butterworth_integral(2)}
+SCATTER: Mapping[str, float] = {
+    "stft": 35 / 18,
+    "bandpass": butterworth_integral(4) / butterworth_integral(2) ** 2,
+}
+
+
+@estimators
+def test_entropy_of_white_noise_follows_from_its_variance_and_the_bandwidth(estimator: str) -> None:
+    sigma, seconds, n_channels = 3.0, 40, 48
+    found = entropies(
+        sigma * noise(n_channels, int(seconds * SFREQ)),
+        seconds,
+        bands=SEED_IV,
+        estimator=estimator,
+        frame=None,
+    )
+    width = np.array([fmax - fmin for fmin, fmax in SEED_IV.edges])
+    in_band = sigma**2 * width * BANDWIDTH[estimator] / (SFREQ / 2)
+    expected = 0.5 * np.log(2 * np.pi * np.e * in_band)
+    relative_variance = SCATTER[estimator] / (width * seconds)
+    # The logarithm is concave, which costs a quarter of the relative variance; five standard errors around.
+    error = np.abs(found[0].mean(axis=0) - (expected - relative_variance / 4))
+    assert np.all(error < 5 * 0.5 * np.sqrt(relative_variance / n_channels) + relative_variance / 4)
+    assert np.all(error < 0.06)
+
+
+def test_continuous_filter_has_the_noise_bandwidth_of_its_closed_form() -> None:
+    assert_allclose(butterworth_integral(2), (1 - 1 / 8) * (np.pi / 8) / np.sin(np.pi / 8))
+    impulse = np.zeros(2**16)
+    impulse[2**15] = 1
+    gain = np.abs(np.fft.rfft(band_pass(impulse, sfreq=SFREQ, bands=SEED_IV))) ** 2
+    bandwidth = gain.sum(axis=-1) * SFREQ / 2**16
+    # The bilinear transform bends the frequency axis a little; at 50 of 250 Hz it is felt most.
+    assert_allclose(bandwidth, [butterworth_integral(2) * (b - a) for a, b in SEED_IV.edges], rtol=0.01)
+
+
+@given(
+    k=st.integers(17, 24),
+    phase=st.floats(0, 2 * np.pi),
+    amplitude=st.floats(1e-7, 1e3),
+)
+def test_stft_gives_all_energy_of_a_sine_to_its_band(k: int, phase: float, amplitude: float) -> None:
+    # Two seconds: bins every 0.5 Hz, 8.5 to 12 Hz with both neighbours inside 8 to 13 Hz.
+    t = np.arange(500) / SFREQ
+    sine = amplitude * np.sin(2 * np.pi * k / 2 * t + phase)
+    variance = band_variance_stft(sine, sfreq=SFREQ, bands=ALPHA)
+    assert_allclose(variance, amplitude**2 / 2, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("estimator", "tolerance"), [("stft", 1e-12), ("bandpass", 1e-4)])
+def test_entropy_of_a_sine_follows_from_its_amplitude(estimator: str, tolerance: float) -> None:
+    amplitude = 20e-6
+    sine = amplitude * np.sin(2 * np.pi * 10 * np.arange(5000) / SFREQ)[np.newaxis]
+    found = entropies(sine, bands=ALPHA, estimator=estimator)
+    # The filter rings at both ends of the trial.
+    assert_allclose(found[2:-2], 0.5 * np.log(2 * np.pi * np.e * amplitude**2 / 2), atol=tolerance)
+
+
+@given(seed=st.integers(0, 2**16), n_times=st.integers(6, 300))
+def test_all_bands_together_hold_the_variance_of_the_tapered_window(seed: int, n_times: int) -> None:
+    odd = 2 * (n_times // 2) + 1  # No bin at Nyquist.
+    x = noise(odd, seed=seed)
+    centred, taper = x - x.mean(), hann(odd, sym=False)
+    everything = Bands.of(low=(SFREQ / odd, SFREQ / 4), high=(SFREQ / 4, SFREQ / 2 - SFREQ / odd / 4))
+    total = band_variance_stft(x, sfreq=SFREQ, bands=everything).sum()
+    at_zero = (centred @ taper) ** 2 / odd
+    assert_allclose(total, (np.sum((centred * taper) ** 2) - at_zero) / np.sum(taper**2))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**16), factor=st.floats(1e-6, 1e6), estimator=st.sampled_from(sorted(ESTIMATORS)))
+def test_scale_sign_offset_and_order_of_channels(seed: int, factor: float, estimator: str) -> None:
+    data = noise(3, 2000, seed=seed)
+    plain = entropies(data, estimator=estimator)
+    assert_allclose(entropies(factor * data, estimator=estimator), plain + np.log(factor), atol=1e-9)
+    assert_array_equal(entropies(-data, estimator=estimator), plain)
+    assert_allclose(entropies(data + 42, estimator=estimator), plain, atol=1e-9)
+    assert_array_equal(entropies(data[[2, 0, 1]], estimator=estimator), plain[:, [2, 0, 1]])
+
+
+@estimators
+def test_an_offset_of_4200_does_not_hurt_10_microvolts(estimator: str) -> None:
+    data = 10 * noise(2, 2000)
+    offset = (data + 4200).astype(np.float32)
+    # Single precision steps by 0.0005 there, which adds 2e-10 of the variance in band.
+    assert_allclose(
+        entropies(offset, estimator=estimator),
+        entropies(data, estimator=estimator),
+        atol=1e-3,
+    )
+
+
+@pytest.mark.parametrize("frame", [1.0, 2.0, 5.0])
+def test_frames_are_those_of_welch(frame: float) -> None:
+    x = 1e-5 * noise(3, 1250)
+    f, density = welch(x, SFREQ, nperseg=round(frame * SFREQ))
+    expected = [density[:, (f >= fmin) & (f < fmax)].sum(axis=-1) / frame for fmin, fmax in SEED_IV.edges]
+    assert_allclose(
+        band_variance_stft(x, sfreq=SFREQ, bands=SEED_IV, frame=frame), np.transpose(expected), rtol=1e-12
+    )
+
+
+def test_frames_reach_the_end_of_a_window_that_they_do_not_divide() -> None:
+    x = noise(600)  # 2.4 s
+    variance = band_variance_stft(x, sfreq=SFREQ, bands=ALPHA, frame=1.0)
+    single = [band_variance_stft(x[k : k + 250], sfreq=SFREQ, bands=ALPHA) for k in (0, 175, 350)]
+    assert_allclose(variance, np.mean(single, axis=0))
+
+
+def test_a_window_shorter_than_a_frame_is_one_frame() -> None:
+    assert_array_equal(entropies(noise(2, 1000), 1.0), entropies(noise(2, 1000), 1.0, frame=None))
+
+
+def test_leading_axes_are_free() -> None:
+    X = noise(2, 3, 500)
+    assert band_variance_stft(X, sfreq=SFREQ, bands=SEED).shape == (2, 3, 5)
+    assert band_pass(noise(2, 3, 1000), sfreq=SFREQ, bands=SEED).shape == (2, 3, 5, 1000)
+    assert_allclose(
+        band_variance_stft(X, sfreq=SFREQ, bands=SEED)[1, 2],
+        band_variance_stft(X[1, 2], sfreq=SFREQ, bands=SEED),
+    )
+
+
+def test_stft_windows_know_nothing_of_their_neighbours_and_filtered_ones_do() -> None:
+    data = noise(1, 2500)
+    other = data.copy()
+    other[:, 1000:1500] *= 10
+    same = np.array([True, True, False, True, True])
+    changed = entropies(data, bands=ALPHA) != entropies(other, bands=ALPHA)
+    assert_array_equal(changed[:, 0, 0], np.logical_not(same))
+    filtered = entropies(other, bands=ALPHA, estimator="bandpass") - entropies(
+        data, bands=ALPHA, estimator="bandpass"
+    )
+    assert np.all(filtered[[1, 3]] != 0)
+    assert np.all(np.abs(filtered[same]) < filtered[2])
+
+
+def test_filtering_windows_one_by_one_loses_power_that_the_continuous_filter_keeps() -> None:
+    data = noise(20, int(60 * SFREQ))
+    ideal = 4 / (SFREQ / 2)
+    theta = Bands.of(theta=(4, 8))
+    sos = butter(5, (4, 8), btype="bandpass", fs=SFREQ, output="sos")
+    from_rest = sosfilt(sos, data.reshape(20, 60, 250)).var(axis=-1).mean()
+    continuous = band_pass(data, sfreq=SFREQ, bands=theta)[:, 0].reshape(20, 60, 250).var(axis=-1).mean()
+    # One-second windows: the filter spends most of each one settling.
+    assert from_rest < 0.75 * ideal
+    assert_allclose(continuous, butterworth_integral(2) * ideal, rtol=0.1)
+
+
+@estimators
+def test_a_flat_electrode_is_nan_and_only_that_one(estimator: str) -> None:
+    data = noise(3, 2500)
+    data[1] = 0.1  # Its mean is not exactly 0.1 in binary.
+    data[2, 500:1000] = data[2, 500]
+    is_nan = np.isnan(entropies(data, estimator=estimator))
+    expected = np.zeros_like(is_nan)
+    expected[:, 1] = expected[1, 2] = True
+    assert_array_equal(is_nan, expected)
+
+
+def test_stft_of_a_window_with_a_hole_is_nan() -> None:
+    data = noise(2, 2500)
+    data[0, 700] = np.nan
+    is_nan = np.isnan(entropies(data))
+    assert is_nan[1, 0].all()
+    assert is_nan.sum() == len(SEED)
+
+
+def test_filtered_windows_use_the_samples_that_are_there() -> None:
+    data = noise(2, 2500)
+    holed = data.copy()
+    holed[0, 600:625] = np.nan
+    found = entropies(holed, bands=SEED_IV, estimator="bandpass")
+    whole = entropies(data, bands=SEED_IV, estimator="bandpass")
+    assert np.isfinite(found).all()
+    assert_array_equal(found[:, 1], whole[:, 1])
+    # A tenth of a second of two is missing and what is left of it rings through the filter.
+    assert np.abs(found - whole).max() < 0.3
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_gaps_are_bridged_by_lines_for_the_filter_and_stay_gaps(data: st.DataObject) -> None:
+    x = noise(2, 600)
+    is_missing = np.zeros((2, 600), dtype=bool)
+    for row in range(2):
+        for first, length in data.draw(
+            st.lists(st.tuples(st.integers(0, 599), st.integers(1, 200)), max_size=3)
+        ):
+            is_missing[row, first : first + length] = True
+        is_missing[row, 300] = False
+    times = np.arange(600)
+    bridged = np.stack(
+        [np.interp(times, times[~gap], row[~gap]) for row, gap in zip(x, is_missing, strict=True)]
+    )
+    found = band_pass(np.where(is_missing, np.nan, x), sfreq=SFREQ, bands=ALPHA)[:, 0]
+    expected = band_pass(bridged, sfreq=SFREQ, bands=ALPHA)[:, 0]
+    assert_allclose(found[~is_missing], expected[~is_missing], atol=1e-9)
+    assert np.isnan(found[is_missing]).all()
+
+
+@estimators
+def test_an_electrode_without_a_single_sample_is_nan(estimator: str) -> None:
+    data = noise(2, 2500)
+    data[0] = np.nan
+    found = entropies(data, estimator=estimator)
+    assert np.isnan(found[:, 0]).all()
+    assert np.isfinite(found[:, 1]).all()
+
+
+def test_flagged_samples_count_as_missing() -> None:
+    data, flags = noise(2, 2500), np.zeros(2500, dtype=np.uint8)
+    flags[1000:1500] = Flag.MOTION
+    intervals = Windowing(duration=2).intervals(10)
+    for estimator in ("stft", "bandpass"):
+        family = DifferentialEntropy(estimator=estimator)
+        is_nan = np.isnan(np.asarray(family(make_trial(data, flags=flags), intervals)))
+        assert_array_equal(is_nan.all(axis=(1, 2)), [False, False, True, False, False])
+
+
+@pytest.mark.parametrize(("log_base", "unit"), [(math.e, "nat"), (2, "bit"), (10, "log10")])
+def test_the_base_of_the_logarithm_is_a_unit(log_base: float, unit: str) -> None:
+    trial, intervals = make_trial(noise(1, 1000)), Windowing(duration=2).intervals(4)
+    nats = DifferentialEntropy()(trial, intervals)
+    found = DifferentialEntropy(log_base=log_base)(trial, intervals)
+    assert_allclose(found * np.log(log_base), nats)
+    assert found.attrs["unit"] == unit
+
+
+def test_gaussian_entropy_of_one_is_that_of_the_standard_normal() -> None:
+    assert_allclose(gaussian_entropy(1.0), 0.5 * (1 + np.log(2 * np.pi)))
+    assert_allclose(gaussian_entropy(1.0, log_base=2), 2.0471, atol=1e-4)
+    assert np.isnan(gaussian_entropy([0.0, np.nan])).all()
+    with pytest.raises(ValueError, match="cannot be negative, got -1"):
+        gaussian_entropy([1.0, -1.0])
+    with pytest.raises(ValueError, match="must be above 1, got 1: use"):
+        gaussian_entropy(1.0, log_base=1)
+
+
+def test_the_table_says_what_it_holds() -> None:
+    found = DifferentialEntropy(bands=RBTRANSFORMER, estimator="bandpass", order=3)(
+        make_trial(noise(2, 1000)), Intervals(np.array([0.0, 1.5]), 2.0)
+    )
+    assert found.dims == ("window", "channel", "band")
+    assert list(found["channel"].values) == ["E0", "E1"]
+    assert list(found["band"].values) == ["theta", "alpha", "beta", "gamma"]
+    assert found.attrs == {
+        "unit": "nat",
+        "signal_unit": "V",
+        "band_edges_hz": [[4, 8], [8, 14], [14, 31], [31, 49]],
+        "estimator": "bandpass",
+        "log_base": math.e,
+        "order": 3,
+    }
+
+
+@estimators
+def test_a_trial_shorter_than_a_window_gives_no_rows(estimator: str) -> None:
+    assert entropies(noise(2, 100), estimator=estimator).shape == (0, 2, 5)
+
+
+def test_settings_are_part_of_the_recipe() -> None:
+    windows = Windowing(duration=2)
+    recipes = [
+        Recipe(windows=windows, features=(DifferentialEntropy(bands=bands, estimator=estimator),))
+        for bands in (SEED, SEED_IV)
+        for estimator in ("stft", "bandpass")
+    ]
+    assert len({recipe.to_json() for recipe in recipes}) == 4
+    assert '{"fmax":3,"fmin":1,"name":"delta"}' in recipes[0].to_json()
+
+
+def test_published_edges() -> None:
+    assert SEED.edges == ((1, 3), (4, 7), (8, 13), (14, 30), (31, 50))
+    assert SEED_IV.edges == ((1, 4), (4, 8), (8, 14), (14, 31), (31, 50))
+    assert RBTRANSFORMER.edges == ((4, 8), (8, 14), (14, 31), (31, 49))
+    assert RBTRANSFORMER_PAPER.edges == ((4, 8), (8, 13), (13, 30), (30, 45))
+    assert set(BANDS.values()) == {SEED, SEED_IV, RBTRANSFORMER, RBTRANSFORMER_PAPER}
+
+
+def test_bands_are_clipped_to_the_passband_and_dropped_below_half_of_their_width() -> None:
+    clipped = SEED.within((2, 40))
+    assert clipped.names == ("delta", "theta", "alpha", "beta")  # gamma would keep 9 of 19 Hz.
+    assert clipped.edges[0] == (2, 3)
+    assert SEED.within((0.5, 45)).edges == (*SEED.edges[:4], (31, 45))
+    assert SEED.within(None) == SEED
+    with pytest.raises(
+        ProtocolError, match=r"Of alpha \(8-13 Hz\) no band has half of its width inside 20-45 Hz"
+    ):
+        ALPHA.within((20, 45))
+
+
+@pytest.mark.parametrize("edges", [(0, 4), (4, 4), (8, 4), (4, math.inf), (math.nan, 4)])
+def test_a_band_needs_edges_in_order(edges: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="Band 'odd' needs 0 < fmin < fmax"):
+        Band(name="odd", fmin=edges[0], fmax=edges[1])
+
+
+def test_bands_need_different_names() -> None:
+    band = Band(name="alpha", fmin=8, fmax=13)
+    for bands in ((), (band, band)):
+        with pytest.raises(ValueError, match="at least one band and different names"):
+            Bands(bands)
+
+
+@estimators
+def test_refuses_a_band_that_the_rate_cannot_hold(estimator: str) -> None:
+    with pytest.raises(
+        ProtocolError, match=r"Cannot measure gamma \(31-50 Hz\): .* at 100 Hz holds only .* 50 Hz"
+    ):
+        entropies(noise(1, 1000), sfreq=100.0, estimator=estimator)
+
+
+@pytest.mark.parametrize("n_times", [0, 1, 2, 75])
+def test_refuses_a_band_between_two_bins(n_times: int) -> None:
+    with pytest.raises(ProtocolError, match=r"lies in theta \(4-6 Hz\)\. Use windows .* of at least 0\.5 s"):
+        band_variance_stft(np.zeros((1, n_times)), sfreq=SFREQ, bands=Bands.of(theta=(4, 6)))
+
+
+def test_half_a_second_resolves_two_hertz() -> None:
+    variance = band_variance_stft(noise(125), sfreq=SFREQ, bands=Bands.of(theta=(4, 6)))
+    assert np.isfinite(variance).all()
+
+
+def test_refuses_to_filter_what_is_shorter_than_the_filter_rings() -> None:
+    with pytest.raises(DataError, match=r"2 s are too short to filter delta \(1-3 Hz\): .* more than 3 s"):
+        band_pass(noise(1, 500), sfreq=SFREQ, bands=SEED)
+
+
+def test_refuses_unknown_settings() -> None:
+    with pytest.raises(ValueError, match="Unknown estimator 'welch': use one of bandpass, stft"):
+        DifferentialEntropy(estimator="welch")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="length above 0 s, got 0"):
+        DifferentialEntropy(frame=0)
+    with pytest.raises(ValueError, match="order of at least 1, got 0"):
+        DifferentialEntropy(order=0)
+    with pytest.raises(ValueError, match=r"must be above 1, got 0\.5"):
+        DifferentialEntropy(log_base=0.5)

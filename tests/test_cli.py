@@ -1,0 +1,155 @@
+import json
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from physioaffect.cli import app
+from physioaffect.datasets import DATASETS
+
+runner = CliRunner()
+
+
+def call(*arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error with its line breaks folded."""
+    outcome = runner.invoke(app, [str(argument) for argument in arguments])
+    assert outcome.exception is None or isinstance(outcome.exception, SystemExit), outcome.exception
+    return outcome.exit_code, outcome.stdout, " ".join(outcome.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def small_dreamer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dreamer")
+    code, printed, _ = call("simulate", "dreamer", folder, "--subjects", 3, "--clips", 18, "--seconds", 10)
+    assert code == 0
+    assert "DREAMER.mat" in printed
+    return folder
+
+
+def test_datasets_lists_every_data_set_and_task():
+    code, printed, _ = call("datasets")
+    assert code == 0
+    for dataset in DATASETS.values():
+        assert dataset.name in printed
+        assert all(task in printed for task in dataset.tasks)
+    described = json.loads(call("datasets", "--json")[1])
+    assert set(described) == set(DATASETS)
+
+
+def test_evaluate_prints_a_table_writes_a_report_and_report_repeats_it(small_dreamer, tmp_path):
+    out = tmp_path / "out"
+    options = ("--model", "lda", "--protocol", "loso,window_random", "--out", out, "--jobs", 1)
+    code, printed, _ = call("evaluate", "dreamer", small_dreamer, *options)
+    assert code == 0
+    for text in ("SIMULATED DATA", "lda", "majority", "prior", "clock_forest", "no claim", "report.html"):
+        assert text in printed
+    page = (out / "report.html").read_text()
+    assert "Simulated data: no score here says anything about people." in page
+    (out / "report.html").unlink()
+    again = call("report", out)
+    assert again[0] == 0
+    assert (out / "report.html").read_text() == page
+    assert [line for line in again[1].splitlines() if "lda" in line] == [
+        line for line in printed.splitlines() if "lda" in line
+    ]
+
+
+def test_json_is_for_scripts(small_dreamer, tmp_path):
+    code, printed, _ = call(
+        "evaluate", "dreamer", small_dreamer, "--model", "lda", "--out", tmp_path / "o", "--jobs", 1, "--json"
+    )
+    assert code == 0
+    content = json.loads(printed)
+    rows = {(row["protocol"], row["model"], row["level"], row["metric"]): row for row in content["scores"]}
+    assert 0 <= rows["loso", "lda", "trial", "macro_f1"]["mean"] <= 1
+    assert content["run"]["request"]["seed"] == 0
+
+
+def test_the_same_command_gives_the_same_predictions(small_dreamer, tmp_path):
+    written = []
+    for name in ("a", "b"):
+        options = ("--model", "random_forest", "--seed", 7, "--out", tmp_path / name, "--jobs", 2)
+        assert call("evaluate", "dreamer", small_dreamer, *options)[0] == 0
+        written.append((tmp_path / name / "predictions.parquet").read_bytes())
+    assert written[0] == written[1]
+
+
+def test_the_report_names_a_command_that_repeats_it(small_dreamer, tmp_path):
+    options = ("--task", "arousal", "--model", "lda", "--window", 4, "--subjects", "1,3", "--seed", 2)
+    assert call("evaluate", "dreamer", small_dreamer, *options, "--out", tmp_path / "a", "--jobs", 1)[0] == 0
+    run = json.loads((tmp_path / "a" / "run.json").read_text())
+    from physioaffect.evaluation.report.render import command_of
+
+    words = command_of(run).split()[1:]
+    words = [{"PATH": str(small_dreamer), "OUT": str(tmp_path / "b")}.get(word, word) for word in words]
+    assert call(*words)[0] == 0
+    assert (tmp_path / "a" / "predictions.parquet").read_bytes() == (
+        tmp_path / "b" / "predictions.parquet"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("evaluate", "deap", "{data}"), "Unknown data set 'deap': use one of"),
+        (("evaluate", "dreamer", "{data}/nowhere"), "nowhere"),
+        (("evaluate", "dreamer", "{data}", "--model", "xgb"), "There is no model 'xgb'"),
+        (("evaluate", "dreamer", "{data}", "--protocol", "lozo"), "Unknown protocol 'lozo'"),
+        (("evaluate", "dreamer", "{data}", "--task", "joy"), "has no task 'joy': use one of valence"),
+        (
+            ("evaluate", "dreamer", "{data}", "--features", "eda"),
+            "Features eda need eda; DREAMER has ecg, eeg.",
+        ),
+        (("evaluate", "dreamer", "{data}", "--features", "des"), "Unknown features 'des'"),
+        (("evaluate", "dreamer", "{data}", "--subjects", "1,99"), "has no subject '99'"),
+        (("evaluate", "dreamer", "{data}", "--subjects", "1"), "there is only 1: 1. Add people"),
+        (("evaluate", "dreamer", "{data}", "--window", "60"), "Nothing in"),
+        (("evaluate", "dreamer", "{data}", "--out", "{data}"), "is not empty and holds no run"),
+        (("simulate", "eegmat", "{tmp}"), "has no simulator"),
+        (("simulate", "dreamer", "{data}"), "DREAMER.mat"),
+        (("download", "dreamer", "{tmp}"), "cannot be downloaded freely"),
+        (("report", "{tmp}"), "is not a result: it has no run.json"),
+    ],
+)
+def test_bad_input_ends_with_a_paragraph_and_exit_code_2(small_dreamer, tmp_path, arguments, sentence):
+    filled = [argument.format(data=small_dreamer, tmp=tmp_path) for argument in arguments]
+    if arguments[0] == "evaluate" and "--out" not in arguments:
+        filled += ["--out", str(tmp_path / "out")]
+    code, printed, complaint = call(*filled)
+    assert code == 2
+    assert sentence in complaint
+    assert "Traceback" not in printed + complaint
+
+
+def test_a_protocol_that_the_data_cannot_support_is_refused(real_data, tmp_path):
+    code, _, complaint = call(
+        "evaluate", "eegmat", real_data / "realeeg" / "eegmat", "--protocol", "within_subject_trial",
+        "--model", "lda", "--out", tmp_path / "out", "--jobs", 1, "--subjects", "Subject00,Subject01",
+    )  # fmt: skip
+    assert code == 2
+    assert "each class needs two trials a person" in complaint
+
+
+def test_a_broken_person_is_left_out_and_listed_or_stops_a_strict_run(real_data, tmp_path):
+    folder = tmp_path / "eegmat"
+    folder.mkdir()
+    source = real_data / "realeeg" / "eegmat"
+    for name in ("Subject00", "Subject01", "Subject02"):
+        for part in (1, 2):
+            shutil.copyfile(source / f"{name}_{part}.edf", folder / f"{name}_{part}.edf")
+    shutil.copyfile(source / "subject-info.csv", folder / "subject-info.csv")
+    (folder / "Subject01_2.edf").write_bytes((folder / "Subject01_2.edf").read_bytes()[:100_000])
+    options = ("--model", "lda", "--jobs", 1)
+    code, printed, _ = call("evaluate", "eegmat", folder, *options, "--out", tmp_path / "out")
+    assert code == 0
+    assert "Left out: Subject01." in printed
+    assert "Subject01_2.edf" in (tmp_path / "out" / "report.html").read_text()
+    code, _, complaint = call("evaluate", "eegmat", folder, *options, "--strict", "--out", tmp_path / "s")
+    assert code == 2
+    assert "Subject01" in complaint
+
+
+def test_version():
+    code, printed, _ = call("--version")
+    assert code == 0
+    assert printed.strip()
