@@ -13,14 +13,14 @@ from .dreamer import DREAMER
 from .eegmat import EEGMAT, EEGMAT_WHOLE
 from .simulate import simulate_ecg, simulate_eeg, simulate_ratings
 from .stress_predict import STRESS_PREDICT
-from .world import BANDS, WORLDS, Moment, World, band_gains, heart_rate, latent_affect
+from .world import RHYTHMS, WORLDS, Moment, World, band_gains, heart_rate, latent_affect
 
 __all__ = [
-    "BANDS",
     "DATASETS",
     "DREAMER",
     "EEGMAT",
     "EEGMAT_WHOLE",
+    "RHYTHMS",
     "STRESS_PREDICT",
     "WORLDS",
     "Moment",

@@ -284,7 +284,7 @@ EEGMAT = DataSet(
     tasks={
         "arithmetic": Task(
             name="arithmetic",
-            description="serial subtraction against the rest before it",
+            description="Serial subtraction against the rest before it.",
             kind="binary",
             classes=("rest", "task"),
             target=_condition,

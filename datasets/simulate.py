@@ -12,7 +12,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .world import BANDS, DRIFT, SLOWEST_BPM, Moment, Sites, World, band_gains, generator, heart_rate, offsets
+from .world import (
+    DRIFT,
+    RHYTHMS,
+    SLOWEST_BPM,
+    Moment,
+    Sites,
+    World,
+    band_gains,
+    generator,
+    heart_rate,
+    offsets,
+)
 
 __all__ = ["simulate_ecg", "simulate_eeg", "simulate_ratings"]
 
@@ -104,7 +115,7 @@ def _response(freqs: NDArray[np.float64], passband: tuple[float, float] | None) 
 
 def _band_shares(freqs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of each band in each frequency, shape (n_bands, n_freqs); they add up to one."""
-    edges = np.array([fmin for fmin, _ in BANDS.values()][1:])
+    edges = np.array([fmin for fmin, _ in RHYTHMS.values()][1:])
     above = np.clip((freqs - edges[:, None]) / _CROSSOVER + 0.5, 0.0, 1.0)
     one, none = np.ones((1, len(freqs))), np.zeros((1, len(freqs)))
     return -np.diff(np.concatenate([one, above, none]), axis=0)
@@ -168,7 +179,7 @@ def simulate_eeg(
     n_channels = len(ch_names)
     rng = generator(world, "eeg", moment.subject, moment.trial, int(moment.is_rest))
     seconds = np.arange(n_times) / sfreq
-    waxing = _WAXING * _slowly(rng, len(BANDS), seconds)
+    waxing = _WAXING * _slowly(rng, len(RHYTHMS), seconds)
     waxing[0] = 0.0
     waxing += world.drift * DRIFT.gains[:, None] * seconds / 3600
 

@@ -31,16 +31,16 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import PhysioaffectError
 
-__all__ = ["BANDS", "WORLDS", "Moment", "World", "band_gains", "heart_rate", "latent_affect"]
+__all__ = ["RHYTHMS", "WORLDS", "Moment", "World", "band_gains", "heart_rate", "latent_affect"]
 
-BANDS: Mapping[str, tuple[float, float]] = {
+RHYTHMS: Mapping[str, tuple[float, float]] = {
     "delta": (0.0, 4.0),
     "theta": (4.0, 8.0),
     "alpha": (8.0, 13.0),
     "beta": (13.0, 30.0),
     "gamma": (30.0, math.inf),
 }
-_ALPHA, _BETA, _GAMMA = (list(BANDS).index(name) for name in ("alpha", "beta", "gamma"))
+_ALPHA, _BETA, _GAMMA = (list(RHYTHMS).index(name) for name in ("alpha", "beta", "gamma"))
 
 # Nats, bpm and volts, as stated above.
 _VALENCE_ASYMMETRY, _VALENCE_POSTERIOR = 0.15, 0.20
@@ -210,7 +210,7 @@ class Sites(NamedTuple):
 
 
 def _affect_gains(sites: Sites, moment: Moment) -> NDArray[np.float64]:
-    gains = np.zeros((len(sites.x), len(BANDS)))
+    gains = np.zeros((len(sites.x), len(RHYTHMS)))
     is_frontal, is_posterior = sites.y >= 0.25, sites.y <= -0.5
     alpha = _VALENCE_ASYMMETRY * np.sign(sites.x) * is_frontal + _VALENCE_POSTERIOR * is_posterior
     gains[:, _ALPHA] = moment.valence * alpha
@@ -234,7 +234,7 @@ def band_gains(world: World, moment: Moment, ch_names: Sequence[str]) -> NDArray
     Returns
     -------
     gains : ndarray, shape (n_channels, n_bands)
-        Nats, in the order of `BANDS`.
+        Nats, in the order of `RHYTHMS`.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def band_gains(world: World, moment: Moment, ch_names: Sequence[str]) -> NDArray
     array([-0.15,  0.15,  0.2 ])
     """
     sites = Sites.of(ch_names)
-    shape = (len(ch_names), len(BANDS))
+    shape = (len(ch_names), len(RHYTHMS))
     person = generator(world, "person", moment.subject, 0)
     own = _SUBJECT_GAIN * person.standard_normal(shape)
     own += _SUBJECT_BAND_GAIN * person.standard_normal(shape[1])

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import sklearn
 
 from physioaffect.errors import RunError
 from physioaffect.evaluation.metrics import CLASSIFICATION, REGRESSION, auroc
@@ -170,14 +171,16 @@ def score(predictions: pd.DataFrame, kind: str) -> pd.DataFrame:
         and n, the number of trials or windows scored.
     """
     rows = []
-    for level, frame in (("trial", by_trial(predictions, kind)), ("window", predictions)):
-        for (protocol, model), own in frame.groupby(["protocol", "model"], sort=False, observed=True):
-            people = [*own.groupby("subject", sort=False, observed=True), (POOLED, own)]
-            for subject, part in people:
-                rows += [
-                    (protocol, model, level, subject, metric, value, len(part))
-                    for metric, value in _score_one(part, kind).items()
-                ]
+    # The arguments are our own; checking them takes longer than scoring one person.
+    with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
+        for level, frame in (("trial", by_trial(predictions, kind)), ("window", predictions)):
+            for (protocol, model), own in frame.groupby(["protocol", "model"], sort=False, observed=True):
+                people = [*own.groupby("subject", sort=False, observed=True), (POOLED, own)]
+                for subject, part in people:
+                    rows += [
+                        (protocol, model, level, subject, metric, value, len(part))
+                        for metric, value in _score_one(part, kind).items()
+                    ]
     return pd.DataFrame(rows, columns=["protocol", "model", "level", "subject", "metric", "value", "n"])
 
 

@@ -1,15 +1,33 @@
 """Windows to labelled features, one file a family."""
 
+from physioaffect.features.bands import BANDS, RBTRANSFORMER, RBTRANSFORMER_PAPER, SEED, SEED_IV, Band, Bands
 from physioaffect.features.defaults import FAMILIES, default_recipe
+from physioaffect.features.differential_entropy import DifferentialEntropy
+from physioaffect.features.eda import EDA
 from physioaffect.features.extraction import Extracted, extract, features_of_trial
+from physioaffect.features.heart import HeartRate
+from physioaffect.features.motion import Motion
 from physioaffect.features.recipe import Family, Recipe, Step
+from physioaffect.features.temperature import Temperature
 
 __all__ = [
+    "BANDS",
+    "EDA",
     "FAMILIES",
+    "RBTRANSFORMER",
+    "RBTRANSFORMER_PAPER",
+    "SEED",
+    "SEED_IV",
+    "Band",
+    "Bands",
+    "DifferentialEntropy",
     "Extracted",
     "Family",
+    "HeartRate",
+    "Motion",
     "Recipe",
     "Step",
+    "Temperature",
     "default_recipe",
     "extract",
     "features_of_trial",

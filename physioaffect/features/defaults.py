@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from physioaffect.errors import DataError
-from physioaffect.features.differential_entropy import SEED, DifferentialEntropy
+from physioaffect.features.bands import SEED
+from physioaffect.features.differential_entropy import DifferentialEntropy
 from physioaffect.features.eda import EDA
 from physioaffect.features.heart import HeartRate
 from physioaffect.features.motion import Motion

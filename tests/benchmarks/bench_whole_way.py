@@ -11,7 +11,8 @@ from physioaffect.datasets import DREAMER, EEGMAT, STRESS_PREDICT, World
 from physioaffect.devices.empatica import read_e4
 from physioaffect.evaluation import evaluate
 from physioaffect.features import default_recipe, extract
-from physioaffect.features.differential_entropy import SEED, DifferentialEntropy
+from physioaffect.features.bands import SEED
+from physioaffect.features.differential_entropy import DifferentialEntropy
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Windowing
 

@@ -108,8 +108,7 @@ def test_real_trials_are_cut_out_of_what_mne_reads(real_data: Path) -> None:
 
 
 def test_real_recordings_lose_alpha_over_occipital_cortex_during_arithmetic(real_data: Path) -> None:
-    from physioaffect.features import Recipe, extract
-    from physioaffect.features.differential_entropy import SEED, DifferentialEntropy
+    from physioaffect.features import SEED, DifferentialEntropy, Recipe, extract
     from physioaffect.windows import Windowing
 
     family = DifferentialEntropy(bands=SEED.within(EEGMAT.passband))

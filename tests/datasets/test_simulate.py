@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from physioaffect.datasets import (
-    BANDS,
+    RHYTHMS,
     WORLDS,
     Moment,
     World,
@@ -69,7 +69,7 @@ def log_powers(world: World, moment: Moment) -> Floats:
 def shift(world: World, moment: Moment) -> dict[str, dict[str, float]]:
     """How far a moment moves each electrode's bands from the neutral one's, with the same chance."""
     moved = log_powers(world, moment) - log_powers(world, NEUTRAL)
-    return {name: dict(zip(BANDS, row, strict=True)) for name, row in zip(CH_NAMES, moved, strict=True)}
+    return {name: dict(zip(RHYTHMS, row, strict=True)) for name, row in zip(CH_NAMES, moved, strict=True)}
 
 
 @pytest.mark.parametrize(("fmin", "fmax"), [(0.75, 3), (65, 120)])

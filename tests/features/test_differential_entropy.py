@@ -16,15 +16,9 @@ from scipy.special import beta
 
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.features import Recipe
+from physioaffect.features.bands import BANDS, RBTRANSFORMER, RBTRANSFORMER_PAPER, SEED, SEED_IV, Band, Bands
 from physioaffect.features.differential_entropy import (
-    BANDS,
     ESTIMATORS,
-    RBTRANSFORMER,
-    RBTRANSFORMER_PAPER,
-    SEED,
-    SEED_IV,
-    Band,
-    Bands,
     DifferentialEntropy,
     band_pass,
     band_variance_stft,

@@ -1,0 +1,130 @@
+"""Frequency bands and the sets of them that the literature uses, as values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from physioaffect.errors import ProtocolError
+
+__all__ = ["BANDS", "RBTRANSFORMER", "RBTRANSFORMER_PAPER", "SEED", "SEED_IV", "Band", "Bands"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """A named frequency band with its edges in Hz."""
+
+    name: str
+    fmin: float
+    fmax: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fmin < self.fmax < math.inf:
+            raise ValueError(
+                f"Band {self.name!r} needs 0 < fmin < fmax, got fmin={self.fmin:g} and fmax={self.fmax:g} Hz."
+            )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.fmin:g}-{self.fmax:g} Hz)"
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Frequency bands of different names; they may overlap.
+
+    Parameters
+    ----------
+    bands : tuple of Band
+        At least one.
+
+    Examples
+    --------
+    >>> Bands.of(theta=(4, 8), alpha=(8, 13)).names
+    ('theta', 'alpha')
+    """
+
+    bands: tuple[Band, ...]
+
+    def __post_init__(self) -> None:
+        if not self.bands or len(set(self.names)) < len(self.bands):
+            raise ValueError(f"Bands need at least one band and different names, got {self.names}.")
+
+    @classmethod
+    def of(cls, **edges: tuple[float, float]) -> Bands:
+        """Make bands from ``name=(fmin, fmax)`` in Hz."""
+        return cls(tuple(Band(name=name, fmin=fmin, fmax=fmax) for name, (fmin, fmax) in edges.items()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in order."""
+        return tuple(band.name for band in self.bands)
+
+    @property
+    def edges(self) -> tuple[tuple[float, float], ...]:
+        """``(fmin, fmax)`` of each band in Hz."""
+        return tuple((band.fmin, band.fmax) for band in self.bands)
+
+    def __iter__(self) -> Iterator[Band]:
+        return iter(self.bands)
+
+    def __len__(self) -> int:
+        return len(self.bands)
+
+    def within(self, passband: tuple[float, float] | None) -> Bands:
+        """Clip the edges to what a recording still holds; outside it there is only filter leakage.
+
+        Parameters
+        ----------
+        passband : tuple of float, optional
+            Lowest and highest frequency in Hz, as in `DataSet.passband`. None changes nothing.
+
+        Returns
+        -------
+        Bands
+            Under the old names, without those that keep less than half of their width.
+
+        Raises
+        ------
+        ProtocolError
+            If no band is left.
+
+        Examples
+        --------
+        >>> SEED.within((0.5, 45)).edges[-1]
+        (31, 45)
+        """
+        if passband is None:
+            return self
+        low, high = passband
+        kept = tuple(
+            replace(band, fmin=max(band.fmin, low), fmax=min(band.fmax, high))
+            for band in self
+            if min(band.fmax, high) - max(band.fmin, low) >= (band.fmax - band.fmin) / 2
+        )
+        if not kept:
+            raise ProtocolError(
+                f"Of {', '.join(map(str, self))} no band has half of its width inside {low:g}-{high:g} Hz, "
+                "which is all that the recording holds. Choose bands inside it."
+            )
+        return Bands(kept)
+
+
+SEED = Bands.of(delta=(1, 3), theta=(4, 7), alpha=(8, 13), beta=(14, 30), gamma=(31, 50))
+"""SEED's features: Zheng & Lu, IEEE TAMD 7(3), 162-175, 2015, doi 10.1109/TAMD.2015.2431497."""
+
+SEED_IV = Bands.of(delta=(1, 4), theta=(4, 8), alpha=(8, 14), beta=(14, 31), gamma=(31, 50))
+"""SEED-IV's and SEED-VIG's features, from the data sets' pages."""
+
+RBTRANSFORMER = Bands.of(theta=(4, 8), alpha=(8, 14), beta=(14, 31), gamma=(31, 49))
+"""RBTransformer as in its code; its paper (arXiv 2511.13954) has `RBTRANSFORMER_PAPER`."""
+
+RBTRANSFORMER_PAPER = Bands.of(theta=(4, 8), alpha=(8, 13), beta=(13, 30), gamma=(30, 45))
+"""RBTransformer as in its paper; the code that made its figures has `RBTRANSFORMER`."""
+
+BANDS = {
+    "rbtransformer": RBTRANSFORMER,
+    "rbtransformer_paper": RBTRANSFORMER_PAPER,
+    "seed": SEED,
+    "seed_iv": SEED_IV,
+}
