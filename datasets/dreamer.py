@@ -239,7 +239,9 @@ DREAMER = DataSet(
         "saw the clips is not stored: trials come in the file's order, the same for everyone."
     ),
     n_subjects=23,
+    n_trials=18,
     sfreqs={"eeg": EEG_RATE, "ecg": ECG_RATE},
+    ch_names={"eeg": ELECTRODES, "ecg": LEADS},
     montage="biosemi32",
     passband=PASSBAND,
     ratings=dict.fromkeys(SCORES, SCALE),

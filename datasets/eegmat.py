@@ -278,7 +278,9 @@ EEGMAT = DataSet(
         "at the end of each file."
     ),
     n_subjects=36,
+    n_trials=2,
     sfreqs={"eeg": _SFREQ, "ecg": _SFREQ},
+    ch_names={"eeg": tuple(_NEW_NAMES.get(name, name) for name in _ELECTRODES), "ecg": ("ECG",)},
     montage="biosemi32",  # A 10-20 montage under the same name in every version of mne.
     passband=(0.5, 45.0),
     tasks={

@@ -242,7 +242,7 @@ def _trials(subject: str, source: _Source, report: Report) -> Iterator[Trial]:
     for order, (segment, signals) in enumerate(zip(segments, cut, strict=True)):
         name, condition = _SEGMENTS[order]
         if not has_samples[order]:
-            reason = f"The recording of {subject} ended before its segment {name}."
+            reason = f"The recording of {subject} does not reach its segment {name}."
             report(Exclusion(subject=subject, trial=name, reason=reason))
             continue
         yield Trial(
@@ -285,6 +285,7 @@ STRESS_PREDICT = DataSet(
         f"{LABELS}; or one folder with S01_E4.zip ... and that file (or .csv.gz)."
     ),
     n_subjects=35,
+    n_trials=7,
     sfreqs={"eda": 4.0, "temperature": 4.0, "hr": 1.0, "acc": 32.0, "ppg": 64.0},
     tasks={
         "stress": Task(

@@ -343,7 +343,8 @@ class Exclusion:
 Report = Callable[[Exclusion], None]
 
 
-def _raise_unless_expected(exclusion: Exclusion) -> None:
+def raise_unless_expected(exclusion: Exclusion) -> None:
+    """Stop at what nobody expected: the report of those who give none."""
     if not exclusion.expected:
         raise DataError(exclusion.reason)
 
@@ -359,8 +360,12 @@ class DataSet:
         on disk, in words.
     n_subjects : int
         People in the complete data set.
+    n_trials : int, optional
+        Trials of a complete person, all sessions together; None if it differs.
     sfreqs : mapping of str to float
         Sampling rate in Hz of each signal that a trial holds.
+    ch_names : mapping of str to tuple of str
+        Channels of the signals whose channels are always the same.
     montage : str, optional
         Name of mne's montage that knows the electrodes.
     passband : tuple of float, optional
@@ -395,7 +400,9 @@ class DataSet:
     how_to_get: str
     layout: str
     n_subjects: int
+    n_trials: int | None = None
     sfreqs: Mapping[str, float]
+    ch_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     montage: str | None = None
     passband: tuple[float, float] | None = None
     ratings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -450,7 +457,7 @@ class DataSet:
         DataError
             If the folder is not this data set, a subject is unknown, or (without ``report``) is broken.
         """
-        report = report or _raise_unless_expected
+        report = report or raise_unless_expected
         sources = self.sources(root, subjects)
         for subject in tuple(sources):
             # Popped, so that a source that holds data can be freed once it has been read.

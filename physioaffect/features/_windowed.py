@@ -26,8 +26,7 @@ def checked(trial: Trial, name: str, *, unit: str, n_channels: int) -> Signal:
     if signal.unit != unit:
         raise DataError(
             f"The {where} is in {signal.unit!r}, its features are defined in {unit!r}. If you know the "
-            "scale, "
-            f'convert it in a cleaning step: signal.scaled(factor, unit="{unit}").'
+            f'scale, convert it in a cleaning step: signal.scaled(factor, unit="{unit}").'
         )
     if signal.n_channels != n_channels:
         raise DataError(

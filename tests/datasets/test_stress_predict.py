@@ -236,7 +236,7 @@ def test_a_recording_that_ended_early_loses_its_last_trials(tmp_path: Path) -> N
     trials, exclusions = read(write(tmp_path, flat() | {"S02_E4.zip": zipped(short)}))
     assert [trial.trial for trial in trials if trial.subject == "S02"] == list(NAMES[:3])
     assert [(e.trial, e.expected) for e in exclusions] == [(name, False) for name in NAMES[3:]]
-    assert "ended before its segment" in exclusions[0].reason
+    assert "does not reach its segment interview" in exclusions[0].reason
 
 
 def test_a_missing_sensor_is_missing_in_every_trial(tmp_path: Path) -> None:
