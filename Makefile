@@ -22,7 +22,8 @@ check: $(INSTALLED)  ## Lint, check the format, the types, and the direction of 
 	$(BIN)/python -P tools/lint_imports.py
 
 bench: $(INSTALLED)  ## Run the benchmarks behind docs/performance.md.
-	$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' --benchmark-only --benchmark-disable-gc -p no:xdist
+	$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_*' -p no:xdist \
+	    --benchmark-only --benchmark-columns=min,median,max,rounds
 
 format: $(INSTALLED)  ## Mend what ruff can mend.
 	$(BIN)/ruff check --fix .
