@@ -1,10 +1,12 @@
-"""The command line: data sets, simulate, download, evaluate, report."""
+"""The command line: data sets, simulate, download, check, evaluate, report."""
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
-from collections.abc import Callable, Iterator
+import typing
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +21,10 @@ from rich.text import Text
 from physioaffect.errors import PhysioaffectError
 
 if TYPE_CHECKING:
+    from physioaffect.datasets import CheckResult
     from physioaffect.evaluation import Result
+    from physioaffect.faces import FaceSet
+    from physioaffect.recording import DataSet
 
 # The rooms are imported inside the commands, so that --help does not wait for scikit-learn and mne.
 app = typer.Typer(
@@ -67,36 +72,51 @@ def _main(
 def datasets(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """List the data sets: people, signals, tasks and how to get them."""
-    from physioaffect.datasets import DATASETS  # noqa: PLC0415
+    """List the data sets: people, signals, tasks, images and how to get them."""
+    from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS  # noqa: PLC0415
 
+    families = {name: inspect.cleandoc(make.__doc__ or "") for name, make in FAMILIES_OF_DATASETS.items()}
     if as_json:
-        _out.print_json(
-            data={
-                d.name: {
-                    "title": d.title,
-                    "doi": d.doi,
-                    "n_subjects": d.n_subjects,
-                    "sfreqs": dict(d.sfreqs),
-                    "tasks": {t.name: t.description for t in d.tasks.values()},
-                    "layout": d.layout,
-                    "how_to_get": d.how_to_get,
-                    "can_simulate": d.simulate is not None,
-                    "can_download": d.download is not None,
-                }
-                for d in DATASETS.values()
-            }
-        )
+        described = {name: _describe(known) for name, known in (DATASETS | FACE_SETS).items()}
+        described |= {
+            name: {"kind": "family", "title": text.partition("\n")[0]} for name, text in families.items()
+        }
+        _out.print_json(data=described)
         return
     for d in DATASETS.values():
-        _out.print(Text(d.name, style="bold"), Text(f"  {d.title}", style="dim"))
         rates = ", ".join(f"{name} {rate:g} Hz" for name, rate in d.sfreqs.items())
-        _out.print(Text(f"  {d.n_subjects} people; {rates}"))
-        for task in d.tasks.values():
-            _out.print(Text(f"  task {task.name}: {task.description}"))
-        _out.print(Text(f"  on disk: {d.layout}"))
-        _out.print(Text(f"  get it: {d.how_to_get}"))
+        tasks = [f"task {task.name}: {task.description}" for task in d.tasks.values()]
+        _print_data_set(d, f"{d.n_subjects} people; {rates}", *tasks)
+    for f in FACE_SETS.values():
+        splits = ", ".join(f"{name} {n}" for name, n in f.splits.items())
+        _print_data_set(f, f"faces; {splits}", f"classes: {', '.join(f.classes)}")
+    for name, text in families.items():
+        _out.print(Text(name, style="bold"), Text(f"  {text.partition(chr(10))[0]}", style="dim"))
         _out.print()
+
+
+def _print_data_set(known: DataSet | FaceSet, *lines: str) -> None:
+    _out.print(Text(known.name, style="bold"), Text(f"  {known.title}", style="dim"))
+    for line in (*lines, f"on disk: {known.layout}", f"get it: {known.how_to_get}"):
+        _out.print(Text(f"  {line}"))
+    _out.print()
+
+
+def _describe(known: DataSet | FaceSet) -> dict[str, Any]:
+    from physioaffect.recording import DataSet  # noqa: PLC0415
+
+    if isinstance(known, DataSet):
+        own: dict[str, Any] = {
+            "kind": "trials",
+            "sfreqs": dict(known.sfreqs),
+            "tasks": {task.name: task.description for task in known.tasks.values()},
+            "can_download": known.download is not None,
+        }
+    else:
+        own = {"kind": "faces", "classes": list(known.classes), "splits": dict(known.splits)}
+    names = ("title", "doi", "n_subjects", "layout", "how_to_get")
+    shared = {name: getattr(known, name) for name in names}
+    return shared | own | {"can_simulate": known.simulate is not None}
 
 
 @app.command()
@@ -124,32 +144,139 @@ def simulate(
     seconds: Annotated[
         float | None, typer.Option(min=1, help="Cut clips and baselines at so many seconds.")
     ] = None,
-    affect: Annotated[float, typer.Option(min=0, help="Strength of the planted affect effect.")] = 1.0,
-    stimulus: Annotated[float, typer.Option(min=0, help="Clip-specific response without affect.")] = 0.0,
-    drift: Annotated[float, typer.Option(min=0, help="Drift with time in the session.")] = 0.0,
-    subject: Annotated[float, typer.Option(min=0, help="Differences between people.")] = 1.0,
-    trial: Annotated[float, typer.Option(min=0, help="Differences between trials.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    affect: Annotated[float | None, typer.Option(min=0, help="Strength of affect. Default: 1.")] = None,
+    stimulus: Annotated[
+        float | None, typer.Option(min=0, help="Clip-specific response without affect. Default: 0.")
+    ] = None,
+    drift: Annotated[float | None, typer.Option(min=0, help="Drift with time. Default: 0.")] = None,
+    subject: Annotated[
+        float | None, typer.Option(min=0, help="Differences between people. Default: 1.")
+    ] = None,
+    trial: Annotated[
+        float | None, typer.Option(min=0, help="Differences between trials. Default: 1.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed. Default: 0.")] = None,
+    more: Annotated[
+        list[str] | None, typer.Option("--set", help="What else a simulator takes: NAME=VALUE.")
+    ] = None,
 ) -> None:
     """Write a simulated data set in the exact layout of the original."""
     with _plain_errors():
-        from physioaffect.datasets import World, get  # noqa: PLC0415
+        from physioaffect.datasets import World, get_any  # noqa: PLC0415
         from physioaffect.errors import DataError  # noqa: PLC0415
 
-        dataset = get(name)
-        if dataset.simulate is None:
-            raise DataError(f"{dataset.title} has no simulator. {dataset.how_to_get}")
-        world = World(affect=affect, stimulus=stimulus, drift=drift, subject=subject, trial=trial, seed=seed)
-        wanted = {"n_subjects": subjects, "n_clips": clips, "max_seconds": seconds}
-        with _err.status(f"Simulating {dataset.title}"):
-            written = dataset.simulate(
-                path, world=world, **{key: value for key, value in wanted.items() if value is not None}
+        known = get_any(name)
+        if known.simulate is None:
+            raise DataError(f"{known.title} has no simulator. {known.how_to_get}")
+        accepted = typing.get_type_hints(known.simulate)
+        wanted: dict[str, Any] = {"n_subjects": subjects, "n_clips": clips, "max_seconds": seconds}
+        strengths = {
+            "affect": affect,
+            "stimulus": stimulus,
+            "drift": drift,
+            "subject": subject,
+            "trial": trial,
+            "seed": seed,
+        }
+        given = {key: value for key, value in strengths.items() if value is not None}
+        if given and "world" in accepted:
+            wanted["world"] = World(**given)
+        elif given:
+            wanted |= given
+        wanted |= _settings(more or [], accepted)
+        wanted = {key: value for key, value in wanted.items() if value is not None}
+        if strange := [key for key in wanted if key not in accepted]:
+            raise DataError(_refusal(known.title, strange[0], accepted))
+        with _err.status(f"Simulating {known.title}"):
+            written = known.simulate(path, **wanted)
+        _out.print(Text(f"Simulated {known.title} is in {written}."))
+
+
+_OPTIONS = {"n_subjects": "--subjects", "n_clips": "--clips", "max_seconds": "--seconds"}
+
+
+def _refusal(title: str, name: str, accepted: Mapping[str, Any]) -> str:
+    own = [_OPTIONS.get(key, f"--set {key}=...") for key in accepted if key not in _NOT_SET]
+    if "world" in accepted:
+        own += ["--affect", "--stimulus", "--drift", "--subject", "--trial", "--seed"]
+    said = _OPTIONS.get(name, f"--{name}" if name in ("affect", "drift", "seed") else name)
+    return f"The simulator of {title} does not take {said}: it takes {', '.join(own)}."
+
+
+_NOT_SET = ("root", "world", "return")
+
+
+def _settings(texts: list[str], accepted: Mapping[str, Any]) -> dict[str, Any]:
+    """Read NAME=VALUE, each value of the type that the simulator's parameter has."""
+    from physioaffect.errors import DataError  # noqa: PLC0415
+
+    settings: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or name in _NOT_SET:
+            raise DataError(f"--set takes NAME=VALUE, such as n_subjects=3, got {text!r}.")
+        hint = accepted.get(name, str)
+        kinds = [kind for kind in (int, float, str) if kind in (hint, *typing.get_args(hint))]
+        choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+        if bool in (hint, *typing.get_args(hint)):
+            choices, kinds = ("true", "false"), []
+        if choices and value not in choices:
+            raise DataError(f"--set {name} takes one of {', '.join(map(str, choices))}, got {value!r}.")
+        if not choices and not kinds:
+            raise DataError(f"{name} cannot be set on the command line: simulate from Python.")
+        try:
+            settings[name] = (
+                (value == "true" if choices == ("true", "false") else value) if choices else kinds[0](value)
             )
-        _out.print(Text(f"Simulated {dataset.title} is in {written}."))
+        except ValueError:
+            raise DataError(f"--set {name} takes a number, got {value!r}.") from None
+    return settings
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="Name of the data set; see the command datasets.")],
+    path: Annotated[Path, typer.Argument(help="Where it lies, as distributed.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Read all of a data set and say what is as it should be and what deviates.
+
+    Exit code 0 if all is good, 1 if something deviates, 2 if it cannot be read at all.
+    """
+    with _plain_errors():
+        from physioaffect.datasets import check as run_check  # noqa: PLC0415
+        from physioaffect.datasets import get_any  # noqa: PLC0415
+
+        known = get_any(name, path)
+        with _bar(not as_json) as tell:
+            result = run_check(known, path, progress=lambda _what, done, total: tell("checking", done, total))
+    if as_json:
+        _out.print_json(result.to_json())
+    else:
+        _print_check(result)
+    raise typer.Exit(0 if result.is_good else 1)
+
+
+def _print_check(result: CheckResult) -> None:
+    table = Table(title=f"{result.title} in {result.root}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for title in ("", "what", "expected", "found"):
+        table.add_column(title)
+    marks = {True: Text("ok", style="green"), False: Text("!", style="bold red"), None: Text("")}
+    for row in result.rows:
+        table.add_row(marks[row.is_good], Text(row.what), Text(row.expected), Text(row.found))
+    _out.print(table)
+    for note in result.notes:
+        _out.print(Text(f"Note: {note}", style="dim"))
+    for sentence in result.deviations:
+        _out.print(Text(f"Deviation: {sentence}", style="yellow"))
+    n_broken = len(result.deviations)
+    many = f"{n_broken} deviation{'s'[: n_broken > 1]}"
+    said = "good, everything is as expected" if result.is_good else f"it deviates, {many} above"
+    _out.print(Text(f"Verdict: {said}.", style="bold"))
 
 
 @contextmanager
-def _bar(is_shown: bool) -> Iterator[Callable[[str, int, int], None]]:
+def _bar(is_shown: bool) -> Iterator[Callable[[str, int, int | None], None]]:
     """Show a progress bar on standard error, one line per stage."""
     columns = (
         TextColumn("{task.description}"),
@@ -160,7 +287,7 @@ def _bar(is_shown: bool) -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=_err, disable=not is_shown) as progress:
         stages: dict[str, Any] = {}
 
-        def tell(what: str, done: int, total: int) -> None:
+        def tell(what: str, done: int, total: int | None) -> None:
             if what not in stages:
                 stages[what] = progress.add_task(what, total=total)
             progress.update(stages[what], completed=done, total=total)
@@ -269,7 +396,7 @@ def evaluate(
         from physioaffect.evaluation.report import write_report  # noqa: PLC0415
         from physioaffect.features import default_recipe  # noqa: PLC0415
 
-        known = get(dataset)
+        known = get(dataset, path)
         families = _names(features) if features is not None else None
         recipe = default_recipe(known, families=families, window=window, step=step)
         folder = out or Path("results") / f"{known.name}-{task or next(iter(known.tasks))}"

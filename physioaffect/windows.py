@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from physioaffect.recording import Signal
 
-__all__ = ["Intervals", "Windowing", "Windows", "coverage", "gather", "overlaps"]
+__all__ = ["Intervals", "Windowing", "Windows", "coverage", "gather", "overlaps", "sample_grid"]
 
 # Sampling instants are rounded to a grid, so a window may claim this share of a sample more than there is.
 _SLACK = 1e-6
@@ -70,7 +70,7 @@ class Windowing:
         return Intervals(begin + step * np.arange(n_windows, dtype=np.float64), self.duration)
 
 
-def _sample_grid(signal: Signal, intervals: Intervals) -> tuple[NDArray[np.intp], int]:
+def sample_grid(signal: Signal, intervals: Intervals) -> tuple[NDArray[np.intp], int]:
     """First sample of each window in the signal's own count (may lie outside), and samples per window."""
     # The nearest sample; ties go down for the start and up for the length, so that both together never reach
     # past the end of a trial that holds the window.
@@ -96,7 +96,7 @@ def gather(signal: Signal, intervals: Intervals, *, masked: bool = True) -> NDAr
         NaN where the signal does not reach. Read-only where it is a view.
     """
     data = signal.masked if masked else signal.data
-    first, n_samples = _sample_grid(signal, intervals)
+    first, n_samples = sample_grid(signal, intervals)
     before = max(0, -int(first.min(initial=0)))
     after = max(0, int(first.max(initial=0)) + n_samples - signal.n_times)
     if before or after:
@@ -116,7 +116,7 @@ def coverage(signal: Signal, intervals: Intervals) -> NDArray[np.float64]:
         From 0 to 1.
     """
     is_good = (signal.flags == 0) & np.isfinite(signal.data).all(axis=0)
-    first, n_samples = _sample_grid(signal, intervals)
+    first, n_samples = sample_grid(signal, intervals)
     total = np.concatenate([[0], np.cumsum(is_good)])
     edges = np.clip(np.stack([first, first + n_samples]), 0, signal.n_times)
     return np.asarray((total[edges[1]] - total[edges[0]]) / n_samples, dtype=np.float64)
@@ -174,7 +174,7 @@ class Windows:
                     f"Trial {index} has {signal.ch_names} at {signal.sfreq} Hz in {signal.unit}, the first "
                     f"{self.ch_names} at {self.sfreq} Hz in {self.unit}: pick and resample first."
                 )
-            first, n_samples = _sample_grid(signal, cut)
+            first, n_samples = sample_grid(signal, cut)
             if index == 0:
                 self._n_samples = n_samples
             if n_samples != self._n_samples:

@@ -188,7 +188,7 @@ def _dataset_and_task(
 ) -> tuple[DataSet | None, Task]:
     dataset: DataSet | None
     if not isinstance(data, xr.Dataset):
-        data = get_dataset(data) if isinstance(data, str) else data
+        data = get_dataset(data, root) if isinstance(data, str) else data
         if root is None:
             raise DataError(f"Where is {data.title}? Pass root. It is to be had so: {data.how_to_get}")
         dataset = data

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
 from physioaffect.recording import Signal, Trial
-from physioaffect.windows import Intervals, gather
+from physioaffect.windows import Intervals, gather, sample_grid
 
 Array = NDArray[np.floating[Any]]
 
@@ -52,7 +52,7 @@ def per_window(signal: Signal, intervals: Intervals, compute: Callable[[Array], 
     -------
     features : ndarray, shape (n_windows, n_features)
     """
-    n_samples = max(1, round(intervals.duration * signal.sfreq))
+    _, n_samples = sample_grid(signal, intervals)
     n_windows = max(1, _BLOCK // (n_samples * signal.n_channels))
     blocks = range(0, max(1, len(intervals.starts)), n_windows)
     cuts = (intervals._replace(starts=intervals.starts[first : first + n_windows]) for first in blocks)

@@ -24,7 +24,7 @@ from physioaffect.features._windowed import (
 )
 from physioaffect.recording import Signal, Trial
 from physioaffect.signals.eda import DECOMPOSITIONS, Decompose, Decomposition, scr_peaks
-from physioaffect.windows import Intervals, coverage
+from physioaffect.windows import Intervals, coverage, sample_grid
 
 __all__ = ["EDA"]
 
@@ -161,8 +161,8 @@ class EDA:
         """Rate and mean amplitude per window, shape (n_windows, 2)."""
         peak_idx, amplitudes = scr_peaks(parts.phasic, sfreq=eda.sfreq, threshold=self.threshold)
         # In samples, so that a peak falls into the very window that holds its sample.
-        first = np.rint((intervals.starts - eda.start) * eda.sfreq)
-        edges = np.stack([first, first + max(1, round(intervals.duration * eda.sfreq))])
+        first, n_samples = sample_grid(eda, intervals)
+        edges = np.stack([first, first + n_samples])
         begin, end = np.searchsorted(peak_idx, edges)
         total = np.concatenate([[0.0], np.cumsum(amplitudes)])
         count = end - begin
