@@ -6,39 +6,154 @@ if __name__ == "datasets":  # Found by the bare name, so this folder hides Huggi
         "start Python in the repository root, or start it with python -P."
     )
 
+from collections.abc import Callable
+from pathlib import Path
+
 from physioaffect.errors import DataError
+from physioaffect.faces import FaceSet
 from physioaffect.recording import DataSet
 
+from . import unpickle
+from .affectnet import AFFECTNET
+from .bids import bids
+from .check import CheckResult, check
+from .check_tally import CheckRow
+from .ckplus import CKPLUS
+from .condition_tasks import condition_task
+from .deap import DEAP, DEAP_ORIGINAL
 from .dreamer import DREAMER
 from .eegmat import EEGMAT, EEGMAT_WHOLE
+from .ferplus import FERPLUS
+from .ferplus_targets import FERPLUS_EMOTIONS, FERPLUS_TARGETS, ferplus_majority, ferplus_probability
+from .mahnob import MAHNOB
+from .seed import SEED, SEED_RAW
+from .seed_features import seed_features, seed_iv_features, seed_v_features
+from .seed_iv import SEED_IV
+from .seed_v import SEED_V
 from .simulate import simulate_ecg, simulate_eeg, simulate_ratings
+from .simulate_peripheral import (
+    simulate_acc,
+    simulate_beats,
+    simulate_eda,
+    simulate_ppg,
+    simulate_respiration,
+    simulate_temperature,
+)
 from .stress_predict import STRESS_PREDICT
+from .wesad import WESAD, WESAD_CHEST, wesad_e4, wesad_quest, wesad_respiban
 from .world import RHYTHMS, WORLDS, Moment, World, band_gains, heart_rate, latent_affect
 
 __all__ = [
+    "AFFECTNET",
+    "CKPLUS",
     "DATASETS",
+    "DEAP",
+    "DEAP_ORIGINAL",
     "DREAMER",
     "EEGMAT",
     "EEGMAT_WHOLE",
+    "FACE_SETS",
+    "FAMILIES_OF_DATASETS",
+    "FERPLUS",
+    "FERPLUS_EMOTIONS",
+    "FERPLUS_TARGETS",
+    "MAHNOB",
     "RHYTHMS",
+    "SEED",
+    "SEED_IV",
+    "SEED_RAW",
+    "SEED_V",
     "STRESS_PREDICT",
+    "WESAD",
+    "WESAD_CHEST",
     "WORLDS",
+    "CheckResult",
+    "CheckRow",
     "Moment",
     "World",
     "band_gains",
+    "bids",
+    "check",
+    "condition_task",
+    "ferplus_majority",
+    "ferplus_probability",
     "get",
+    "get_any",
+    "get_faces",
     "heart_rate",
     "latent_affect",
+    "seed_features",
+    "seed_iv_features",
+    "seed_v_features",
+    "simulate_acc",
+    "simulate_beats",
     "simulate_ecg",
+    "simulate_eda",
     "simulate_eeg",
+    "simulate_ppg",
     "simulate_ratings",
+    "simulate_respiration",
+    "simulate_temperature",
+    "unpickle",
+    "wesad_e4",
+    "wesad_quest",
+    "wesad_respiban",
 ]
 
-DATASETS = {dataset.name: dataset for dataset in (DREAMER, EEGMAT, EEGMAT_WHOLE, STRESS_PREDICT)}
+DATASETS = {
+    dataset.name: dataset
+    for dataset in (
+        DEAP,
+        DEAP_ORIGINAL,
+        DREAMER,
+        EEGMAT,
+        EEGMAT_WHOLE,
+        MAHNOB,
+        SEED,
+        SEED_IV,
+        SEED_RAW,
+        SEED_V,
+        STRESS_PREDICT,
+        WESAD,
+        WESAD_CHEST,
+    )
+}
+
+FACE_SETS = {faces.name: faces for faces in (AFFECTNET, CKPLUS, FERPLUS)}
+
+# Data sets whose value is made from what lies in a folder.
+FAMILIES_OF_DATASETS: dict[str, Callable[[Path], DataSet]] = {"bids": bids}
 
 
-def get(name: str) -> DataSet:
-    """Look a data set up by name; a `DataError` names those that are known."""
+def get(name: str, root: Path | str | None = None) -> DataSet:
+    """Look a data set up by name; a `DataError` names those that are known.
+
+    What a member of ``FAMILIES_OF_DATASETS`` holds is told by its folder, which must be passed for those.
+    """
+    if name in FAMILIES_OF_DATASETS:
+        if root is None:
+            raise DataError(f"What a data set of the family {name} holds is told by its folder: pass root.")
+        return FAMILIES_OF_DATASETS[name](Path(root))
+    if name in FACE_SETS:
+        raise DataError(f"{FACE_SETS[name].title} has faces, not recordings: use get_faces({name!r}).")
     if name not in DATASETS:
-        raise DataError(f"Unknown data set {name!r}: use one of {', '.join(sorted(DATASETS))}.")
+        known = sorted({*DATASETS, *FAMILIES_OF_DATASETS})
+        raise DataError(f"Unknown data set {name!r}: use one of {', '.join(known)}.")
     return DATASETS[name]
+
+
+def get_any(name: str, root: Path | str | None = None) -> DataSet | FaceSet:
+    """Look up a data set of recordings or of faces."""
+    if name in FACE_SETS:
+        return FACE_SETS[name]
+    if name not in {*DATASETS, *FAMILIES_OF_DATASETS}:
+        known = sorted({*DATASETS, *FAMILIES_OF_DATASETS, *FACE_SETS})
+        raise DataError(f"Unknown data set {name!r}: use one of {', '.join(known)}.")
+    return get(name, root)
+
+
+def get_faces(name: str) -> FaceSet:
+    """Look a data set of faces up by name; a `DataError` names those that are known."""
+    if name not in FACE_SETS:
+        raise DataError(f"Unknown data set of faces {name!r}: use one of {', '.join(sorted(FACE_SETS))}.")
+    return FACE_SETS[name]

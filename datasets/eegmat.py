@@ -15,6 +15,8 @@ import numpy as np
 from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Report, Signal, Task, Trial
 
+from .eegmat_simulate import EQUIPMENT, simulate
+
 __all__ = ["EEGMAT", "EEGMAT_WHOLE"]
 
 _URL = "https://physionet.org/files/eegmat/1.0.0/"
@@ -106,6 +108,12 @@ def _check_size(path: Path) -> None:
         )
 
 
+def _is_simulated(path: Path) -> bool:
+    """Look at the name of the equipment in the header."""
+    with path.open("rb") as stream:
+        return EQUIPMENT.encode("ascii") in stream.read(168)[88:]
+
+
 def _read(path: Path) -> dict[str, Signal]:
     """Read one file without its padding."""
     import mne  # noqa: PLC0415  It takes a second, which importing physioaffect.datasets must not.
@@ -192,10 +200,12 @@ def _trials(
     is_whole: bool,
 ) -> Iterator[Trial]:
     segments = []
+    tags: tuple[str, ...] = _TAGS
     for path, is_rest in ((source.rest, True), (source.task, False)):
         signals = _read(path)
         segments.append(signals if is_whole else _cut(path, signals, is_last=is_rest))
         _check_plausible(path, segments[-1])
+        tags = ("simulated",) if _is_simulated(path) else tags
     for order, (trial, condition) in enumerate((("rest", "rest"), ("arithmetic", "task"))):
         yield Trial(
             dataset=name,
@@ -205,7 +215,7 @@ def _trials(
             signals=segments[order],
             condition=condition,
             order=order,
-            tags=_TAGS,
+            tags=tags,
         )
 
 
@@ -298,6 +308,7 @@ EEGMAT = DataSet(
     files=_files,
     open=_open,
     trials=partial(_trials, name="eegmat", is_whole=False),
+    simulate=simulate,
     download=_download,
 )
 """PhysioNet's EEG during mental arithmetic, one minute of each condition, in volts.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
 
-__all__ = ["Loaded", "load"]
+__all__ = ["Loaded", "Variables", "browse", "load"]
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 _N_HEADER = 128
 _CHUNK = 1 << 20
@@ -263,33 +266,124 @@ def _check_start(path: Path, file: BinaryIO, variable: str) -> None:
         )
 
 
-def _find(path: Path, file: BinaryIO, variable: str, largest: int) -> Loaded:
-    n_bytes, position, names = path.stat().st_size, _N_HEADER, []
+class _Found(NamedTuple):
+    """A variable whose header has been read; the stream stands before its content."""
+
+    header: _Header
+    stream: _Stream
+    end: int
+    n_bytes: int  # Expanded.
+    next_position: int
+
+
+def _enter(file: BinaryIO, position: int, size: int) -> _Found:
+    """Read the header of the variable that begins at a position of a file of that size."""
+    file.seek(position)
+    start = file.read(8)
+    if len(start) < 8:
+        raise _Damaged("it ends in the middle of an element")
+    kind, length = struct.unpack("<II", start)
+    position += 8 + length
+    if position > size:
+        raise _Damaged(f"it is cut short: {position} bytes are announced, there are {size}")
+    stream = _Stream(file, length, is_compressed=kind == _COMPRESSED)
+    if kind == _COMPRESSED:
+        kind, length = struct.unpack("<II", stream.read(8))
+    if kind != _MATRIX:
+        raise _Damaged("it holds something that is no variable")
+    end = stream.position + length
+    return _Found(_read_header(stream, end), stream, end, length, position)
+
+
+def _walk(path: Path, file: BinaryIO, variable: str) -> Iterator[tuple[int, _Found]]:
+    """Enter every variable; where each begins."""
+    size, position = path.stat().st_size, _N_HEADER
     _check_start(path, file, variable)
-    if n_bytes == _N_HEADER:
+    if size == _N_HEADER:
         raise _Damaged("it is a header with nothing after it")
-    while position < n_bytes:
-        file.seek(position)
-        start = file.read(8)
-        if len(start) < 8:
-            raise _Damaged("it ends in the middle of an element")
-        kind, length = struct.unpack("<II", start)
-        position += 8 + length
-        if position > n_bytes:
-            raise _Damaged(f"it is cut short: {position} bytes are announced, there are {n_bytes}")
-        stream = _Stream(file, length, is_compressed=kind == _COMPRESSED)
-        if kind == _COMPRESSED:
-            kind, length = struct.unpack("<II", stream.read(8))
-        if kind != _MATRIX:
-            raise _Damaged("it holds something that is no variable")
-        end = stream.position + length
-        header = _read_header(stream, end)
-        if header.name == variable:
-            if length > largest:
-                raise _Damaged(f"{variable} expands to {length} bytes, more than {largest}")
-            return Loaded(_read_array(stream, header, end), stream.oddity())
-        names.append(header.name or "something without a name")
+    while position < size:
+        found = _enter(file, position, size)
+        yield position, found
+        position = found.next_position
+
+
+def _content(found: _Found, largest: int) -> Loaded:
+    if found.n_bytes > largest:
+        raise _Damaged(f"{found.header.name} expands to {found.n_bytes} bytes, more than {largest}")
+    return Loaded(_read_array(found.stream, found.header, found.end), found.stream.oddity())
+
+
+def _find(path: Path, file: BinaryIO, variable: str, largest: int) -> Loaded:
+    names = []
+    for _, found in _walk(path, file, variable):
+        if found.header.name == variable:
+            return _content(found, largest)
+        names.append(found.header.name or "something without a name")
     raise DataError(f"{path} has no variable {variable}; it has {', '.join(names)}. Is it another data set?")
+
+
+@contextmanager
+def _explained(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever reading a file may raise into a `DataError`."""
+    try:
+        yield
+    except _Damaged as error:
+        raise DataError(
+            f"{path} cannot be read: {error}. Download or copy it again, and compare its size with the "
+            "original's."
+        ) from None
+    except MemoryError:
+        raise DataError(f"{path} cannot be read: there is too little memory for {what}.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _with_note(path: Path, loaded: Loaded) -> Loaded:
+    return Loaded(loaded.value, f"{path} was read although {loaded.note}." if loaded.note else "")
+
+
+class Variables:
+    """The variables of an open file, each read when it is asked for; made by `browse`.
+
+    ``shapes`` tells the names, in the file's order, and the shapes that their headers claim.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO, places: dict[str, int], shapes: Shapes) -> None:
+        self._path, self._file, self._places = path, file, places
+        self.shapes = shapes
+
+    def load(self, name: str, *, largest: int = 4_000_000_000) -> Loaded:
+        """Read one variable of those in ``shapes``, as `load` does."""
+        with _explained(self._path, name):
+            found = _enter(self._file, self._places[name], self._path.stat().st_size)
+            return _with_note(self._path, _content(found, largest))
+
+
+@contextmanager
+def browse(path: Path, example: str) -> Iterator[Variables]:
+    """Open a MATLAB v5 file to read several of its variables, one at a time, in any order.
+
+    Parameters
+    ----------
+    path : Path
+        The file. All headers are read at once, so that a file cut short is refused before anything is read.
+    example : str
+        Name of a variable that it should have, for the sentence on version 7.3.
+
+    Raises
+    ------
+    DataError
+        As `load`, and if a name occurs twice.
+    """
+    with _explained(path, "its variables"), path.open("rb") as file:
+        places: dict[str, int] = {}
+        shapes: dict[str, tuple[int, ...]] = {}
+        for position, found in _walk(path, file, example):
+            name = found.header.name
+            if name in places:
+                raise _Damaged(f"it holds {name or 'a variable without a name'} twice")
+            places[name], shapes[name] = position, found.header.shape
+        yield Variables(path, file, places, shapes)
 
 
 def load(path: Path, variable: str, *, largest: int = 4_000_000_000) -> Loaded:
@@ -316,16 +410,5 @@ def load(path: Path, variable: str, *, largest: int = 4_000_000_000) -> Loaded:
     DataError
         If the file cannot be read, is not MATLAB v5, is cut short or damaged, or lacks the variable.
     """
-    try:
-        with path.open("rb") as file:
-            value, oddity = _find(path, file, variable, largest)
-    except _Damaged as error:
-        raise DataError(
-            f"{path} cannot be read: {error}. Download or copy it again, and compare its size with the "
-            "original's."
-        ) from None
-    except MemoryError:
-        raise DataError(f"{path} cannot be read: there is too little memory for {variable}.") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
-    return Loaded(value, f"{path} was read although {oddity}." if oddity else "")
+    with _explained(path, variable), path.open("rb") as file:
+        return _with_note(path, _find(path, file, variable, largest))

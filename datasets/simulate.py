@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,12 +75,12 @@ def simulate_ratings(
     return dict(zip(means, rounded.T, strict=True))
 
 
-def _check_length(sfreq: float, n_times: int) -> None:
+def check_length(sfreq: float, n_times: int) -> None:
     if not (0 < sfreq < math.inf and n_times >= 1):
         raise ValueError(f"A signal needs sfreq above 0 Hz and a sample or more, got {sfreq} Hz, {n_times}.")
 
 
-def _slowly(rng: np.random.Generator, n_series: int, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+def slowly(rng: np.random.Generator, n_series: int, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Draw series that change over seconds, shape (n_series, n_times), normal with SD 1 at the knots."""
     knots = np.arange(math.ceil(seconds[-1] / _KNOTS) + 2) * _KNOTS
     return np.stack([np.interp(seconds, knots, rng.standard_normal(len(knots))) for _ in range(n_series)])
@@ -174,12 +175,12 @@ def simulate_eeg(
     """
     from scipy import fft  # noqa: PLC0415  scipy takes long to import, and most readers do without it.
 
-    _check_length(sfreq, n_times)
+    check_length(sfreq, n_times)
     sites = Sites.of(ch_names)
     n_channels = len(ch_names)
     rng = generator(world, "eeg", moment.subject, moment.trial, int(moment.is_rest))
     seconds = np.arange(n_times) / sfreq
-    waxing = _WAXING * _slowly(rng, len(RHYTHMS), seconds)
+    waxing = _WAXING * slowly(rng, len(RHYTHMS), seconds)
     waxing[0] = 0.0
     waxing += world.drift * DRIFT.gains[:, None] * seconds / 3600
 
@@ -217,6 +218,27 @@ def _heartbeats(phase: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.interp(phase - np.rint(phase), grid, cycle)
 
 
+class Heart(NamedTuple):
+    """Phase in beats and breath from -1 to 1, shape (n_times,) each; size of the ECG, 1 on average."""
+
+    phase: NDArray[np.float64]
+    breath: NDArray[np.float64]
+    size: float
+
+
+def beating(world: World, moment: Moment, rng: np.random.Generator, *, sfreq: float, n_times: int) -> Heart:
+    """Let a heart beat; with the stream "ecg" of the moment it is that of `simulate_ecg`, at any rate."""
+    check_length(sfreq, n_times)
+    own = world.subject * generator(world, "person", moment.subject, 4).standard_normal(3)
+    seconds = np.arange(n_times) / sfreq
+    first_beat, first_breath = rng.uniform(size=2)
+    breath = np.sin(2 * np.pi * (0.25 * math.exp(0.1 * own[0]) * seconds + first_breath))
+    bpm = heart_rate(world, moment) + world.drift * DRIFT.bpm * seconds / 3600
+    bpm += 3.0 * math.exp(0.3 * own[1]) * breath + 2.0 * slowly(rng, 1, seconds)[0]
+    phase = first_beat + np.cumsum(np.maximum(bpm, SLOWEST_BPM)) / (60 * sfreq)
+    return Heart(phase, breath, math.exp(0.2 * own[2]))
+
+
 def simulate_ecg(
     world: World, moment: Moment, *, sfreq: float, n_times: int, n_channels: int = 1
 ) -> NDArray[np.float64]:
@@ -247,16 +269,9 @@ def simulate_ecg(
     ValueError
         If there is no sample to make.
     """
-    _check_length(sfreq, n_times)
     rng = generator(world, "ecg", moment.subject, moment.trial, int(moment.is_rest))
-    own = world.subject * generator(world, "person", moment.subject, 4).standard_normal(3)
-    seconds = np.arange(n_times) / sfreq
-    first_beat, first_breath = rng.uniform(size=2)
-    breath = np.sin(2 * np.pi * (0.25 * math.exp(0.1 * own[0]) * seconds + first_breath))
-    bpm = heart_rate(world, moment) + world.drift * DRIFT.bpm * seconds / 3600
-    bpm += 3.0 * math.exp(0.3 * own[1]) * breath + 2.0 * _slowly(rng, 1, seconds)[0]
-    phase = first_beat + np.cumsum(np.maximum(bpm, SLOWEST_BPM)) / (60 * sfreq)
-    leads = math.exp(0.2 * own[2]) / (1 + 0.5 * np.arange(n_channels))
+    heart = beating(world, moment, rng, sfreq=sfreq, n_times=n_times)
+    leads = heart.size / (1 + 0.5 * np.arange(n_channels))
     noise = rng.standard_normal((n_channels, n_times), dtype=np.float32)
-    ecg: NDArray[np.float64] = leads[:, None] * _heartbeats(phase) + 0.05e-3 * breath + 10e-6 * noise
-    return ecg
+    ecg: NDArray[np.float64] = leads[:, None] * _heartbeats(heart.phase) + 0.05e-3 * heart.breath
+    return ecg + 10e-6 * noise

@@ -25,7 +25,9 @@ from physioaffect.devices.empatica import E4Session, e4_files, read_e4
 from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Events, Exclusion, Report, Signal, Task, Trial
 
+from .simulated_mark import MARK, tags_of_folder
 from .stress_predict_download import LABELS, download
+from .stress_predict_simulate import simulate
 
 __all__ = ["STRESS_PREDICT"]
 
@@ -51,10 +53,11 @@ _LARGEST_NUMBER = 2**34
 
 
 class _Source(NamedTuple):
-    """One person: where the recording lies (once, if all is well); unix second and label, shape (n, 2)."""
+    """One person: where the recording lies (once, if all is well); unix second and label, (n, 2)."""
 
     recordings: tuple[Path, ...]
     labels: NDArray[np.int64]
+    tags: tuple[str, ...]
 
 
 class _Segment(NamedTuple):
@@ -106,6 +109,7 @@ def _files(root: Path) -> Sequence[Path]:
     return [
         labels,
         *(file for paths in _recordings(root).values() for path in paths for file in e4_files(path)),
+        *([root / MARK] if tags_of_folder(root) else []),
     ]
 
 
@@ -167,9 +171,9 @@ def _open(root: Path) -> dict[str, _Source]:
     recordings = _recordings(root)
     participants = table[:, 0]
     rows = {int(number): table[participants == number, 1:] for number in np.unique(participants)}
-    nothing = np.empty((0, 2), dtype=np.int64)
+    nothing, tags = np.empty((0, 2), dtype=np.int64), tags_of_folder(root)
     return {
-        f"S{number:02d}": _Source(recordings.get(number, ()), rows.get(number, nothing))
+        f"S{number:02d}": _Source(recordings.get(number, ()), rows.get(number, nothing), tags)
         for number in sorted({*recordings, *rows})
     }
 
@@ -255,6 +259,7 @@ def _trials(subject: str, source: _Source, report: Report) -> Iterator[Trial]:
             recorded_at=datetime.fromtimestamp(segment.start, UTC),
             elapsed=segment.start - began,
             order=order,
+            tags=source.tags,
         )
 
 
@@ -287,6 +292,13 @@ STRESS_PREDICT = DataSet(
     n_subjects=35,
     n_trials=7,
     sfreqs={"eda": 4.0, "temperature": 4.0, "hr": 1.0, "acc": 32.0, "ppg": 64.0},
+    ch_names={
+        "eda": ("EDA",),
+        "temperature": ("TEMP",),
+        "hr": ("HR",),
+        "acc": ("ACC_X", "ACC_Y", "ACC_Z"),
+        "ppg": ("BVP",),
+    },
     tasks={
         "stress": Task(
             name="stress",
@@ -313,5 +325,6 @@ STRESS_PREDICT = DataSet(
     files=_files,
     open=_open,
     trials=_trials,
+    simulate=simulate,
     download=download,
 )

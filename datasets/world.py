@@ -175,7 +175,7 @@ def latent_affect(rating: float, scale: tuple[float, float]) -> float:
 
 def generator(world: World, purpose: str, *key: int) -> np.random.Generator:
     """Open the stream of random numbers for a purpose and the person, trial or clip that it is about."""
-    purposes = ("ratings", "clip", "person", "trial", "eeg", "ecg")
+    purposes = ("ratings", "clip", "person", "trial", "eeg", "ecg", "peripheral")
     sequence = np.random.SeedSequence(world.seed, spawn_key=(purposes.index(purpose), *key))
     return np.random.default_rng(sequence)
 

@@ -162,15 +162,17 @@ def simulate(
 ) -> None:
     """Write a simulated data set in the exact layout of the original."""
     with _plain_errors():
-        from physioaffect.datasets import World, get_any  # noqa: PLC0415
+        from physioaffect.datasets import FAMILIES_OF_DATASETS, World, get_any  # noqa: PLC0415
         from physioaffect.errors import DataError  # noqa: PLC0415
 
+        if name in FAMILIES_OF_DATASETS:
+            raise DataError(f"The family {name} has no simulator: simulate one of the data sets.")
         known = get_any(name)
         if known.simulate is None:
             raise DataError(f"{known.title} has no simulator. {known.how_to_get}")
         accepted = typing.get_type_hints(known.simulate)
         wanted: dict[str, Any] = {"n_subjects": subjects, "n_clips": clips, "max_seconds": seconds}
-        strengths = {
+        strengths: dict[str, Any] = {
             "affect": affect,
             "stimulus": stimulus,
             "drift": drift,
@@ -266,9 +268,9 @@ def _print_check(result: CheckResult) -> None:
         table.add_row(marks[row.is_good], Text(row.what), Text(row.expected), Text(row.found))
     _out.print(table)
     for note in result.notes:
-        _out.print(Text(f"Note: {note}", style="dim"))
+        _out.print(Text(f"Note: {note}", style="dim"), soft_wrap=True)
     for sentence in result.deviations:
-        _out.print(Text(f"Deviation: {sentence}", style="yellow"))
+        _out.print(Text(f"Deviation: {sentence}", style="yellow"), soft_wrap=True)
     n_broken = len(result.deviations)
     many = f"{n_broken} deviation{'s'[: n_broken > 1]}"
     said = "good, everything is as expected" if result.is_good else f"it deviates, {many} above"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.errors import DataError
+from physioaffect.errors import DataError, PhysioaffectError
 
 if TYPE_CHECKING:
     import mne
@@ -126,8 +126,9 @@ class Signal:
 
     @property
     def masked(self) -> NDArray[np.floating[Any]]:
-        """The data with NaN wherever a sample is flagged, shape (n_channels, n_times)."""
-        return np.where(self.flags == 0, self.data, np.nan) if self.flags.any() else self.data
+        """The data with NaN wherever a sample is flagged or infinite, shape (n_channels, n_times)."""
+        is_good = np.isfinite(self.data) & (self.flags == 0)
+        return self.data if is_good.all() else np.where(is_good, self.data, np.nan)
 
     def crop(self, start: float, stop: float, *, onset: float | None = None) -> Signal:
         """Cut out the half-open interval [start, stop) in seconds, clamped to what is there.
@@ -295,7 +296,8 @@ class Trial:
         return found
 
 
-Target = str | float | None
+# A class, a number, or the weights of several classes; None leaves the trial out.
+Target = str | float | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,10 +315,13 @@ class Task:
     classes : tuple of str
         In order; empty for regression.
     target : callable
-        From a trial to one of ``classes``, a number (regression), or None, which leaves the trial out. It
-        looks at the ratings, stimulus, condition and identifiers only, never at signals.
+        From a trial to one of ``classes``, a number (regression), weights of several classes (soft labels,
+        the heaviest is the truth), or None, which leaves the trial out. It looks at the ratings, stimulus,
+        condition and identifiers only, never at signals.
     source : {"rating", "stimulus", "condition"}
         Where the label comes from.
+    threshold : float, optional
+        What the rating is compared with, where there is one.
     uses_own_ratings : bool
         Whether the test person's own ratings shape the label beyond the rating itself (a per-person median).
     """
@@ -327,7 +332,17 @@ class Task:
     classes: tuple[str, ...] = ()
     target: Callable[[Trial], Target]
     source: Literal["rating", "stimulus", "condition"]
+    threshold: float | None = None
     uses_own_ratings: bool = False
+
+    def __post_init__(self) -> None:
+        n_classes = len(set(self.classes))
+        is_fine = {"regression": n_classes == 0, "binary": n_classes == 2}.get(self.kind, n_classes > 0)
+        if not is_fine or n_classes < len(self.classes):
+            raise PhysioaffectError(
+                f"Task {self.name} is {self.kind} and got the classes {self.classes}. A regression has none, "
+                "a binary task two, any other at least one, and all are different."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.errors import PhysioaffectError
 from physioaffect.recording import Signal
 
 __all__ = ["Intervals", "Windowing", "Windows", "coverage", "gather", "overlaps", "sample_grid"]
@@ -53,13 +54,15 @@ class Windowing:
 
     def __post_init__(self) -> None:
         if not self.duration > 0:
-            raise ValueError(f"A window needs a duration above 0 s, got {self.duration}.")
+            raise PhysioaffectError(f"A window needs a duration above 0 s, got {self.duration}.")
         if self.step is not None and not self.step > 0:
-            raise ValueError(f"Windows need a step above 0 s, got {self.step}.")
+            raise PhysioaffectError(f"Windows need a step above 0 s, got {self.step}.")
         if self.last is not None and self.last < self.duration:
-            raise ValueError(f"The last {self.last} s of a trial cannot hold a window of {self.duration} s.")
+            raise PhysioaffectError(
+                f"The last {self.last} s of a trial cannot hold a window of {self.duration} s."
+            )
         if not 0 <= self.min_coverage <= 1:
-            raise ValueError(f"min_coverage is a share from 0 to 1, got {self.min_coverage}.")
+            raise PhysioaffectError(f"min_coverage is a share from 0 to 1, got {self.min_coverage}.")
 
     def intervals(self, trial_duration: float) -> Intervals:
         """Windows of a trial of so many seconds; none if it is shorter than a window."""
@@ -141,7 +144,8 @@ class Windows:
     Parameters
     ----------
     trials : sequence of Signal
-        The same channels at the same rate in each; stored as float32 (memory-mapped arrays stay so).
+        The same channels at the same rate in each; stored as float32 (memory-mapped arrays stay so). Flagged
+        samples are kept as they are; ``coverage``, shape (n_windows,), tells which windows have some.
     intervals : sequence of Intervals
         The windows of each trial, all of one duration, inside the trial.
 
@@ -168,6 +172,7 @@ class Windows:
         self.ch_names, self.sfreq, self.unit = trials[0].ch_names, trials[0].sfreq, trials[0].unit
         self._data: list[NDArray[np.float32]] = []
         rows: list[NDArray[np.intp]] = []
+        shares: list[NDArray[np.float64]] = []
         for index, (signal, cut) in enumerate(zip(trials, intervals, strict=True)):
             if (signal.ch_names, signal.sfreq, signal.unit) != (self.ch_names, self.sfreq, self.unit):
                 raise ValueError(
@@ -182,11 +187,17 @@ class Windows:
             if len(first) and (first.min() < 0 or first.max() + n_samples > signal.n_times):
                 raise ValueError(f"Trial {index} has a window that reaches out of its {signal.duration:g} s.")
             self._data.append(signal.data.astype(np.float32, copy=False))
+            shares.append(coverage(signal, cut))
             rows.append(np.stack([np.full(len(first), index), first], axis=1))
         self._index = np.concatenate(rows)
+        self.coverage = np.concatenate(shares)
 
     def __len__(self) -> int:
         return len(self._index)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """All windows at once: as much memory as `shape` says."""
+        return np.asarray(self[:], dtype=dtype)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -196,7 +207,7 @@ class Windows:
     def select(self, rows: NDArray[np.intp]) -> Windows:
         """Keep the windows at these positions, in this order, without gathering or copying any."""
         chosen = copy.copy(self)
-        chosen._index = self._index[rows]
+        chosen._index, chosen.coverage = self._index[rows], self.coverage[rows]
         return chosen
 
     def __getitem__(self, key: int | slice | Sequence[int] | NDArray[Any]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
-from physioaffect.datasets import DATASETS
+from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS
 
 runner = CliRunner()
 
@@ -32,8 +32,54 @@ def test_datasets_lists_every_data_set_and_task():
     for dataset in DATASETS.values():
         assert dataset.name in printed
         assert all(task in printed for task in dataset.tasks)
+    for faces in FACE_SETS.values():
+        assert faces.name in printed
+        assert ", ".join(faces.classes) in " ".join(printed.split())
     described = json.loads(call("datasets", "--json")[1])
-    assert set(described) == set(DATASETS)
+    assert set(described) == {*DATASETS, *FACE_SETS, *FAMILIES_OF_DATASETS}
+    kinds = {name: value["kind"] for name, value in described.items()}
+    assert (kinds["dreamer"], kinds["bids"]) == ("trials", "family")
+    assert all(kinds[name] == "faces" for name in FACE_SETS)
+
+
+def test_check_says_good_deviates_or_unreadable_by_its_exit_code(tmp_path):
+    folder = tmp_path / "stress"
+    assert call("simulate", "stress_predict", folder, "--subjects", 2, "--seconds", 20)[0] == 0
+    code, printed, progress = call("check", "stress_predict", folder)
+    assert code == 0
+    assert "Verdict: good, everything is as expected." in printed
+    assert "2 of 35 subjects are here: S01, S02." in printed
+    assert "checking" in progress
+    recording = folder / "S02_E4.zip"
+    recording.write_bytes(recording.read_bytes()[:1000])
+    code, printed, _ = call("check", "stress_predict", folder)
+    assert code == 1
+    assert "Verdict: it deviates, 1 deviation above." in " ".join(printed.split())
+    assert "S02_E4.zip is not a readable zip" in " ".join(printed.split())
+    code, printed, complaint = call("check", "stress_predict", tmp_path)
+    assert code == 2
+    assert "is not Stress-Predict" in complaint
+
+
+def test_check_as_json_is_for_scripts(tmp_path):
+    call("simulate", "stress_predict", tmp_path / "s", "--subjects", 2, "--seconds", 20, "--seed", 3)
+    code, printed, progress = call("check", "stress_predict", tmp_path / "s", "--json")
+    assert (code, progress) == (0, "")
+    content = json.loads(printed)
+    assert content["verdict"] == "good"
+    rows = {row["what"]: row for row in content["rows"]}
+    assert rows["subjects"] == {"what": "subjects", "expected": "35", "found": "2", "is_good": True}
+
+
+def test_simulate_passes_on_what_a_simulator_has_and_set_reaches_the_rest(tmp_path):
+    code, _, _ = call("simulate", "ferplus", tmp_path / "f", "--set", "n_faces=60")
+    assert code == 0
+    code, printed, _ = call("check", "ferplus", tmp_path / "f", "--json")
+    assert code == 0
+    rows = {row["what"]: row["found"] for row in json.loads(printed)["rows"]}
+    assert rows["image sizes"].startswith("48 x 48 grey")
+    n_shown = sum(int(found) for what, found in rows.items() if what.startswith("images, "))
+    assert 0 < n_shown <= 60  # Some are no face, as in the original.
 
 
 def test_evaluate_prints_a_table_writes_a_report_and_report_repeats_it(small_dreamer, tmp_path):
@@ -91,7 +137,7 @@ def test_the_report_names_a_command_that_repeats_it(small_dreamer, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("evaluate", "deap", "{data}"), "Unknown data set 'deap': use one of"),
+        (("evaluate", "joy", "{data}"), "Unknown data set 'joy': use one of"),
         (("evaluate", "dreamer", "{data}/nowhere"), "nowhere"),
         (("evaluate", "dreamer", "{data}", "--model", "xgb"), "There is no model 'xgb'"),
         (("evaluate", "dreamer", "{data}", "--protocol", "lozo"), "Unknown protocol 'lozo'"),
@@ -105,7 +151,18 @@ def test_the_report_names_a_command_that_repeats_it(small_dreamer, tmp_path):
         (("evaluate", "dreamer", "{data}", "--subjects", "1"), "there is only 1: 1. Add people"),
         (("evaluate", "dreamer", "{data}", "--window", "60"), "Nothing in"),
         (("evaluate", "dreamer", "{data}", "--out", "{data}"), "is not empty and holds no run"),
-        (("simulate", "eegmat", "{tmp}"), "has no simulator"),
+        (
+            ("simulate", "eegmat", "{tmp}", "--clips", "3"),
+            "EEGMAT does not take --clips: it takes --subjects",
+        ),
+        (("simulate", "dreamer", "{tmp}", "--set", "joy=3"), "DREAMER does not take joy"),
+        (("simulate", "dreamer", "{tmp}", "--set", "joy"), "--set takes NAME=VALUE"),
+        (("simulate", "dreamer", "{tmp}", "--set", "n_clips=x"), "--set n_clips takes a number, got 'x'"),
+        (("simulate", "bids", "{tmp}"), "no simulator"),
+        (("check", "dreamer", "{tmp}"), "has no DREAMER.mat"),
+        (("check", "joy", "{tmp}"), "Unknown data set 'joy': use one of"),
+        (("check", "bids", "{tmp}"), "has no dataset_description.json"),
+        (("evaluate", "ferplus", "{tmp}"), "has faces, not recordings"),
         (("simulate", "dreamer", "{data}"), "DREAMER.mat"),
         (("download", "dreamer", "{tmp}"), "cannot be downloaded freely"),
         (("report", "{tmp}"), "is not a result: it has no run.json"),

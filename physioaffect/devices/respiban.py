@@ -51,7 +51,7 @@ def respiban_temperature(counts: Array) -> Array:
     Examples
     --------
     >>> respiban_temperature(np.array([32767.5, 0.0])).round(2)
-    array([  24.57, -273.15])
+    array([  25.  , -273.15])
     """
     volts = counts * _VOLTS / (_STEPS - 1)
     with np.errstate(divide="ignore", invalid="ignore"):

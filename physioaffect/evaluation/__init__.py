@@ -1,7 +1,7 @@
 """Protocols, metrics, honest tables and reports."""
 
 from physioaffect.evaluation.experiment import evaluate
-from physioaffect.evaluation.models import MODELS, PerSubjectScaled, get_model
+from physioaffect.evaluation.models import MODELS, get_model
 from physioaffect.evaluation.protocols import (
     PROTOCOLS,
     Fold,
@@ -15,6 +15,7 @@ from physioaffect.evaluation.protocols import (
 from physioaffect.evaluation.results import Result
 from physioaffect.evaluation.sharing import Sharing, sharing
 from physioaffect.evaluation.table import make_table
+from physioaffect.evaluation.transductive import PerSubjectScaled
 
 __all__ = [
     "MODELS",

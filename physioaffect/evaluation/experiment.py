@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import tempfile
@@ -15,17 +14,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 from sklearn.base import clone
 
 from physioaffect.datasets import DATASETS
 from physioaffect.datasets import get as get_dataset
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation.fitting import Job, run_jobs
-from physioaffect.evaluation.models import PerSubjectScaled, get_baselines, get_model, uses_of
-from physioaffect.evaluation.protocols import Fold, Protocol, get_protocol
+from physioaffect.evaluation.identity import describe, digest, hash_of_table, stable_hash
+from physioaffect.evaluation.models import FitsFolds, get_baselines, get_model, uses_of
+from physioaffect.evaluation.protocols import PROTOCOLS, Fold, Protocol, get_protocol
+from physioaffect.evaluation.report import write_report
 from physioaffect.evaluation.results import Result, RunFolder, read_json
 from physioaffect.evaluation.sharing import Sharing, sharing
 from physioaffect.evaluation.table import Table, make_table
+from physioaffect.evaluation.transductive import PerSubjectScaled
 from physioaffect.features import Recipe, default_recipe, extract
 from physioaffect.recording import DataSet, Exclusion, Task
 
@@ -86,6 +89,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     Returns
     -------
     Result
+        Its folder also holds ``report.html``.
 
     Raises
     ------
@@ -98,7 +102,9 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     """
     tell = progress or (lambda _what, _done, _total: None)
     dataset, task = _dataset_and_task(data, root, task)
-    chosen = [get_protocol(protocol) for protocol in protocols]
+    chosen = _chosen_protocols(protocols)
+    if not isinstance(seed, int) or seed < 0:
+        raise ProtocolError(f"seed must be a whole number from 0, got {seed!r}.")
     named = _named_models(models, task)
     for protocol in chosen:
         _refuse_ungranted(named, protocol)
@@ -109,7 +115,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         "recipe": json.loads(recipe.to_json()) if recipe else None,
         "subjects": list(subjects) if subjects is not None else None,
         "task": task.name,
-        "models": {name: _parameters(model) for name, model in named.items()},
+        "models": {name: describe(model) for name, model in named.items()},
         "protocols": [protocol.name for protocol in chosen],
         "seed": seed,
         "strict": strict,
@@ -117,14 +123,22 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         | {name: version(name) for name in _LIBRARIES},
     }
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="physioaffect-"))
-    if (finished := _finished(folder, request)) is not None:
+    # What is not registered under its name can differ from another of that name: then the labels and folds
+    # themselves are compared, which takes reading the data.
+    is_known = dataset is DATASETS.get(dataset.name if dataset else "") and dataset is not None
+    is_known &= task in (dataset.tasks.values() if dataset else ())
+    is_known &= all(protocol is PROTOCOLS.get(protocol.name) for protocol in chosen)
+    if is_known and (finished := _finished(folder, request)) is not None:
         return finished
 
     exclusions: tuple[Exclusion, ...] = ()
     if isinstance(data, xr.Dataset):
         features, raw = data, None
         if subjects is not None:
-            features = data.isel(window=np.flatnonzero(np.isin(data["subject"].values, list(subjects))))
+            there = data["subject"].values
+            if unknown := sorted(set(subjects) - set(there)):
+                raise DataError(f"The feature table has no subject {', '.join(unknown)}.")
+            features = data.isel(window=np.flatnonzero(np.isin(there, list(subjects))))
     else:
         assert dataset is not None  # Checked by _dataset_and_task.
         assert root is not None
@@ -151,7 +165,8 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         raise DataError(
             f"Subject {broken[0].subject}: {broken[0].reason} (Without strict it would be left out.)"
         )
-    plans, impossible = _plan(table, task, chosen, seed, strict=strict)
+    needs_all = any("validation" in uses_of(model) for model in named.values())
+    plans, impossible = _plan(table, task, chosen, seed, strict=strict, is_validated=needs_all)
     run = {
         "request": request,
         "dataset": _describe_dataset(dataset),
@@ -173,8 +188,10 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     store = RunFolder(folder, run)
     jobs = _jobs(plans, named, task, seed)
     run_jobs(jobs, table, task, store, n_jobs=n_jobs, tell=tell)
-    store.finish(job.part for job in jobs)
-    return Result.load(folder)
+    store.finish(dict.fromkeys(job.part for job in jobs))
+    result = Result.load(folder)
+    write_report(result)
+    return result
 
 
 class _Plan(NamedTuple):
@@ -205,6 +222,15 @@ def _dataset_and_task(
     return dataset, dataset.tasks[task]
 
 
+def _chosen_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:
+    if isinstance(protocols, str) or not protocols:
+        raise ProtocolError(f"protocols must be a list with at least one, got {protocols!r}.")
+    chosen = [get_protocol(protocol) for protocol in protocols]
+    if repeated := [p.name for n, p in enumerate(chosen) if p.name in {q.name for q in chosen[:n]}]:
+        raise ProtocolError(f"Two protocols are called {repeated[0]!r}: name each once.")
+    return chosen
+
+
 def _named_models(models: Sequence[Any] | Mapping[str, Any], task: Task) -> dict[str, Any]:
     if isinstance(models, str) or not models:
         raise ProtocolError(f"models must be a list or a mapping with at least one model, got {models!r}.")
@@ -220,6 +246,10 @@ def _named_models(models: Sequence[Any] | Mapping[str, Any], task: Task) -> dict
             raise ProtocolError(f"Two models are called {name!r}: pass a mapping with different names.")
         taken.add(name)
         named[name] = get_model(model, task) if isinstance(model, str) else model
+        if not hasattr(named[name], "fit"):
+            raise ProtocolError(
+                f"Model {name!r} is no estimator: it has no fit. Pass a name or an estimator."
+            )
     return named
 
 
@@ -233,12 +263,9 @@ def _refuse_ungranted(named: Mapping[str, Any], protocol: Protocol) -> None:
         if lacking := uses_of(model) - {"groups", "validation"} - protocol.grants:
             raise ProtocolError(
                 f"Model {name} uses {', '.join(sorted(lacking))} windows of the test person, which protocol "
-                f"{protocol.name} does not grant. Use {protocol.name}_transductive or another model."
+                f"{protocol.name} does not grant. Use one that does, such as loso_transductive, or another "
+                "model."
             )
-
-
-def _parameters(model: Any) -> str:
-    return " ".join(repr(model).split())
 
 
 def _identity(
@@ -246,13 +273,7 @@ def _identity(
 ) -> dict[str, Any]:
     """What was evaluated, by content: the same files in another place are the same data."""
     if isinstance(data, xr.Dataset):
-        total = hashlib.sha256()
-        for name in sorted(map(str, data.variables)):
-            values = np.asarray(data[name].values)
-            is_number = values.dtype.kind in "iufb"
-            content = values.tobytes() if is_number else "\0".join(map(str, values.ravel())).encode()
-            total.update(f"{name}\0{values.shape}\0".encode() + content)
-        return {"feature_table": total.hexdigest()}
+        return {"feature_table": hash_of_table(data)}
     assert dataset is not None
     assert root is not None
     return {"dataset": dataset.name, "sha256": dataset.fingerprint(root)}
@@ -270,7 +291,7 @@ def _finished(folder: Path, request: dict[str, Any]) -> Result | None:
 
 
 def _plan(
-    table: Table, task: Task, protocols: Sequence[Protocol], seed: int, *, strict: bool
+    table: Table, task: Task, protocols: Sequence[Protocol], seed: int, *, strict: bool, is_validated: bool
 ) -> tuple[list[_Plan], list[Exclusion]]:
     plans: list[_Plan] = []
     exclusions: list[Exclusion] = []
@@ -278,7 +299,8 @@ def _plan(
         rng = np.random.default_rng(np.random.SeedSequence([seed, stable_hash(protocol.name)]))
         folds = []
         for fold in protocol.split(table.coords, rng, exclusions.append):
-            if reason := _lacks_a_class(table, task, fold):
+            fitted = fold.train_idx if is_validated else fold.fitted_idx
+            if reason := _lacks_a_class(table, task, fold, fitted):
                 if strict:
                     raise ProtocolError(f"Protocol {protocol.name}: {reason}")
                 exclusions.append(
@@ -297,19 +319,14 @@ def _plan(
     return plans, exclusions
 
 
-def _lacks_a_class(table: Table, task: Task, fold: Fold) -> str | None:
+def _lacks_a_class(table: Table, task: Task, fold: Fold, fitted: NDArray[np.intp]) -> str | None:
     if task.kind == "regression":
         return None
-    lacking = set(table.target) - set(table.target[fold.fitted_idx])
+    lacking = set(table.target) - set(table.target[fitted])
     if not lacking:
         return None
     classes = " or ".join(repr(str(name)) for name in sorted(lacking))
     return f"in fold {fold.name} no training window is {classes}."
-
-
-def stable_hash(text: str) -> int:
-    """Number a name, the same on every machine and in every process."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
 def _jobs(plans: Sequence[_Plan], named: Mapping[str, Any], task: Task, seed: int) -> list[Job]:
@@ -323,7 +340,7 @@ def _jobs(plans: Sequence[_Plan], named: Mapping[str, Any], task: Task, seed: in
                 entropy = [seed, stable_hash(name), stable_hash(f"{plan.protocol.name}/{fold.name}"), 0]
                 jobs.append(
                     Job(
-                        part=f"{p:02d}-{m:02d}-{f:04d}",
+                        part=f"{p:02d}-{m:02d}-" + ("stack" if isinstance(used, FitsFolds) else f"{f:04d}"),
                         protocol=plan.protocol.name,
                         model_name=name,
                         model=used,
@@ -359,7 +376,8 @@ def _describe_table(table: Table) -> dict[str, Any]:
     trials = coords.drop_duplicates(["dataset", "subject", "session", "trial"])
     is_regression = coords["target"].dtype.kind == "f"
     return {
-        "n_subjects": int(coords["subject"].nunique()),
+        "n_subjects": len(np.unique(table.people)),
+        "labels": digest([table.target]),
         "n_trials": len(trials),
         "n_windows": len(coords),
         "windows_per_class": {} if is_regression else _counts(coords["target"]),
@@ -384,11 +402,18 @@ def _describe_protocol(plan: _Plan, named: Mapping[str, Any]) -> dict[str, Any]:
     scaled = [name for name, model in named.items() if _under(protocol, model) is not model]
     return {
         "name": protocol.name,
-        "holds_out": protocol.holds_out,
+        "holds_out": ", ".join(protocol.levels),
         "shares": protocol.shares,
         "claim": protocol.claim,
         "grants": sorted(protocol.grants),
         "scaled_per_subject": scaled,
         "n_folds": len(plan.folds),
+        "folds": digest(
+            [
+                idx
+                for f in plan.folds
+                for idx in (f.train_idx, f.validation_idx, f.calibration_idx, f.test_idx)
+            ]
+        ),
         "shared": {name: round(value, 6) for name, value in plan.shared._asdict().items()},
     }

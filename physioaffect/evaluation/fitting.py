@@ -20,13 +20,14 @@ from physioaffect.evaluation.protocols import Fold
 from physioaffect.evaluation.results import RunFolder
 from physioaffect.evaluation.table import IDENTIFIERS, Table
 from physioaffect.recording import Task
+from physioaffect.windows import Windows
 
 __all__ = ["Job", "run_jobs"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
-    """One model on one fold; ``part`` names its file, ``layout`` its input."""
+    """One model on one fold; ``part`` names its file, which a stack shares, ``layout`` its input."""
 
     part: str
     protocol: str
@@ -61,15 +62,20 @@ def fit(model: Any, X: Any, y: NDArray[Any], groups: NDArray[Any], fold: Fold) -
     options: dict[str, Any] = {}
     for name, idx in (("validation", fold.validation_idx), ("calibration", fold.calibration_idx)):
         if name in uses:
-            options[name] = (X[idx], y[idx], groups[idx])
+            options[name] = (_take(X, idx), y[idx], groups[idx])
         else:
             # A model that does not set these windows apart learns from them like from the others.
             rows = np.sort(np.concatenate([rows, idx]))
     if "unlabelled" in uses:
-        options["target"] = (X[fold.unlabelled_idx], groups[fold.unlabelled_idx])
+        options["target"] = (_take(X, fold.unlabelled_idx), groups[fold.unlabelled_idx])
     if "groups" in uses:
         options["groups"] = groups[rows]
-    return model.fit(X[rows], y[rows], **options)
+    return model.fit(_take(X, rows), y[rows], **options)
+
+
+def _take(X: Any, rows: NDArray[np.intp]) -> Any:
+    """Rows of an array, or a view of raw windows that gathers none."""
+    return X.select(rows) if isinstance(X, Windows) else X[rows]
 
 
 def predict(model: Any, X: Any, groups: NDArray[Any], fold: Fold, task: Task) -> NDArray[np.float64]:
@@ -82,10 +88,10 @@ def predict(model: Any, X: Any, groups: NDArray[Any], fold: Fold, task: Task) ->
     """
     options = {"groups": groups[fold.test_idx]} if "groups" in uses_of(model) else {}
     if task.kind == "regression":
-        return np.asarray(model.predict(X[fold.test_idx], **options), dtype=float).reshape(-1, 1)
+        predicted = model.predict(_take(X, fold.test_idx), **options)
+        return np.asarray(predicted, dtype=float).reshape(-1, 1)
     scores = np.zeros((len(fold.test_idx), len(task.classes)))
-    columns = [task.classes.index(str(name)) for name in model.classes_]
-    scores[:, columns] = class_scores(model, X[fold.test_idx], **options)
+    scores[:, np.asarray(model.classes_)] = class_scores(model, _take(X, fold.test_idx), **options)
     return scores
 
 
@@ -98,7 +104,9 @@ def _run(
     with threadpool_limits(1):
         if isinstance(jobs[0].model, FitsFolds):
             folds = [job.fold for job in jobs]
-            fitted = clone(jobs[0].model).fit_folds(X, y, folds, seeds=[job.seed for job in jobs])
+            options = {"groups": groups} if "groups" in uses_of(jobs[0].model) else {}
+            seeds = [job.seed for job in jobs]
+            fitted = clone(jobs[0].model).fit_folds(X, y, folds, seeds=seeds, **options)
         else:
             fitted = [fit(seeded(job.model, job.seed), X, y, groups, job.fold) for job in jobs]
         predicted = [predict(m, X, groups, job.fold, task) for m, job in zip(fitted, jobs, strict=True)]
@@ -106,12 +114,8 @@ def _run(
 
 
 def _batches(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    for _, own in groupby(jobs, key=lambda job: (job.protocol, job.model_name)):
-        batch = list(own)
-        if isinstance(batch[0].model, FitsFolds):
-            yield batch
-        else:
-            yield from ([job] for job in batch)
+    for _, own in groupby(jobs, key=lambda job: job.part):
+        yield list(own)
 
 
 def _frame(job: Job, table: Table, task: Task, predicted: NDArray[np.float64]) -> pd.DataFrame:
@@ -147,15 +151,20 @@ def run_jobs(
         layout: table.baseline_inputs() if layout == ("coordinate",) else table.inputs(layout)
         for layout in dict.fromkeys(job.layout for job in todo)
     }
-    groups, y = table.coords["subject"].to_numpy(dtype=str), table.target
+    groups, y = table.people, table.target
+    if task.kind != "regression":
+        # Positions in the task's classes: scikit-learn mistakes classes named "1" and "2" for numbers.
+        y = np.array([task.classes.index(name) for name in y])
     n_done = len(jobs) - len(todo)
     # Unordered, so that a slow fold does not keep finished ones from the disk.
     finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         delayed(_run)(batch, inputs[batch[0].layout], y, groups, task) for batch in _batches(todo)
     )
     for batch, predictions, seconds in finished:
-        for job, predicted in zip(batch, predictions, strict=True):
-            frame = _frame(job, table, task, predicted)
-            store.write_part(job.part, frame, model=job.model_name, seconds=round(seconds, 4))
-            n_done += 1
+        # A stack is one part, so that it is continued whole or not at all.
+        frames = [_frame(job, table, task, p) for job, p in zip(batch, predictions, strict=True)]
+        store.write_part(
+            batch[0].part, pd.concat(frames), model=batch[0].model_name, seconds=round(seconds, 4)
+        )
+        n_done += len(batch)
         tell("fitting", n_done, len(jobs))

@@ -1,16 +1,20 @@
 """Models by name, and the baselines that stand in every table.
 
-A model is a scikit-learn estimator. It may also state
+A model is a scikit-learn estimator. A classifier gets its labels as positions in the task's classes, 0, 1 and
+so on; a model of numbers gets the numbers. It may also state
 
 ``layout``
     The dimensions of its input after ``window``, e.g. ``("channel", "band")`` or ``("channel", "time")``;
-    without one it gets a table, (n_windows, n_features).
+    without one it gets a table, (n_windows, n_features). Raw windows come as a `Windows`, which gathers by
+    integer index (``X[rows]``); ``np.asarray(X)`` makes one array of all.
 ``uses``
     What it wants besides ``X`` and ``y``: ``"groups"`` (the subject of each window, as the keyword ``groups``
     of ``fit`` and of prediction), ``"validation"`` (keyword ``validation=(X, y, groups)`` of ``fit``),
-    ``"unlabelled"`` (keyword ``target=(X, groups)`` of ``fit``). What a protocol does not grant is refused.
+    ``"unlabelled"`` (keyword ``target=(X, groups)`` of ``fit``), ``"calibration"`` (keyword
+    ``calibration=(X, y, groups)``; a model that does not ask for these trains on them). What a protocol does
+    not grant is refused.
 ``fit_folds(X, y, folds, *, seeds)``
-    Fits all folds at once and returns one fitted estimator per fold.
+    Fits all folds at once and returns one fitted estimator per fold; ``groups`` too if the model uses them.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -43,8 +47,8 @@ from physioaffect.recording import Task
 
 __all__ = [
     "MODELS",
+    "EvenLDA",
     "FitsFolds",
-    "PerSubjectScaled",
     "PriorGuess",
     "class_scores",
     "get_baselines",
@@ -60,7 +64,9 @@ BASELINE_COLUMNS = ("order", "time", "trial_number")
 class FitsFolds(Protocol):
     """A model that trains all folds at once."""
 
-    def fit_folds(self, X: Any, y: NDArray[Any], folds: Sequence[Fold], *, seeds: Sequence[int]) -> list[Any]:
+    def fit_folds(
+        self, X: Any, y: NDArray[Any], folds: Sequence[Fold], *, seeds: Sequence[int], **options: Any
+    ) -> list[Any]:
         """Return one fitted estimator per fold, each equal to fitting that fold alone with its seed."""
         ...
 
@@ -99,65 +105,28 @@ class PriorGuess(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return guessed
 
 
-class PerSubjectScaled(BaseEstimator):  # type: ignore[misc]
-    """Standardise each feature within each person, then fit a model: transductive.
+class EvenLDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Linear discriminant analysis with a shrunk covariance (Ledoit & Wolf) and equal priors.
 
-    A person's mean and standard deviation come from all of that person's windows that were given to ``fit``,
-    labelled or not; nobody's labels are used for it. A new person must therefore be given to ``fit`` as
-    ``target``.
-
-    Parameters
-    ----------
-    model : estimator
-        Fitted on the standardised windows.
+    scikit-learn's own wants the priors before it knows how many classes there are.
     """
 
-    uses = frozenset({"groups", "unlabelled"})
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-
-    def fit(
-        self,
-        X: NDArray[np.floating[Any]],
-        y: NDArray[Any],
-        *,
-        groups: NDArray[Any],
-        target: tuple[NDArray[np.floating[Any]], NDArray[Any]] | None = None,
-    ) -> Self:
-        """Fit on windows ``X`` of the people ``groups``; ``target`` are unlabelled ``(X, groups)``."""
-        seen, owners = (
-            (X, groups) if target is None else map(np.concatenate, zip((X, groups), target, strict=True))
-        )
-        self.statistics_ = {}
-        for person in np.unique(owners):
-            own = seen[owners == person]
-            spread = own.std(axis=0)
-            self.statistics_[person] = own.mean(axis=0), np.where(spread > 0, spread, 1.0)
-        self.model_ = clone(self.model).fit(self._scale(X, groups), y)
-        if hasattr(self.model_, "classes_"):
-            self.classes_ = self.model_.classes_
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fit with the prior 1/K for each of the K classes of ``y``."""
+        n_classes = len(np.unique(np.asarray(y)))
+        priors = np.full(n_classes, 1 / n_classes)
+        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=priors)
+        self.model_ = model.fit(X, y)
+        self.classes_ = self.model_.classes_
         return self
 
-    def _scale(self, X: NDArray[np.floating[Any]], groups: NDArray[Any]) -> NDArray[np.floating[Any]]:
-        scaled = np.empty_like(X)
-        for person in np.unique(groups):
-            if person not in self.statistics_:
-                raise ProtocolError(
-                    f"PerSubjectScaled never saw subject {person}. Pass that person's unlabelled windows to "
-                    "fit as target=(X, groups)."
-                )
-            mean, spread = self.statistics_[person]
-            scaled[groups == person] = (X[groups == person] - mean) / spread
-        return scaled
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Posterior probabilities, shape (n_windows, n_classes)."""
+        return np.asarray(self.model_.predict_proba(X), dtype=np.float64)
 
-    def predict_proba(self, X: NDArray[np.floating[Any]], *, groups: NDArray[Any]) -> NDArray[Any]:
-        """Probabilities (or decision values) of the model on the standardised windows."""
-        return class_scores(self.model_, self._scale(X, groups))
-
-    def predict(self, X: NDArray[np.floating[Any]], *, groups: NDArray[Any]) -> NDArray[Any]:
-        """Predictions of the model on the standardised windows."""
-        return np.asarray(self.model_.predict(self._scale(X, groups)))
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Likeliest classes, shape (n_windows,)."""
+        return np.asarray(self.model_.predict(X))
 
 
 def class_scores(model: Any, X: Any, **options: Any) -> NDArray[np.float64]:
@@ -188,15 +157,13 @@ def _scaled(model: Any) -> Any:
 
 
 # Each class weighs the same in training, because balanced accuracy and macro-F1 are what is reported.
-CLASSIFIERS: dict[str, Callable[[int], Any]] = {
-    "gradient_boosting": lambda _: HistGradientBoostingClassifier(class_weight="balanced"),
-    "knn": lambda _: _scaled(KNeighborsClassifier(1)),
-    "lda": lambda n_classes: _scaled(
-        LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=np.full(n_classes, 1 / n_classes))
-    ),
-    "logistic": lambda _: _scaled(LogisticRegression(class_weight="balanced", max_iter=1000)),
-    "random_forest": lambda _: RandomForestClassifier(300, class_weight="balanced"),
-    "svm": lambda _: _scaled(SVC(class_weight="balanced")),
+CLASSIFIERS: dict[str, Callable[[], Any]] = {
+    "gradient_boosting": lambda: HistGradientBoostingClassifier(class_weight="balanced"),
+    "knn": lambda: _scaled(KNeighborsClassifier(1)),
+    "lda": lambda: _scaled(EvenLDA()),
+    "logistic": lambda: _scaled(LogisticRegression(class_weight="balanced", max_iter=1000)),
+    "random_forest": lambda: RandomForestClassifier(300, class_weight="balanced"),
+    "svm": lambda: _scaled(SVC(class_weight="balanced")),
 }
 REGRESSORS: dict[str, Callable[[], Any]] = {
     "gradient_boosting": HistGradientBoostingRegressor,
@@ -233,7 +200,7 @@ def get_model(name: str, task: Task) -> Any:
         if name in REGRESSORS:
             return REGRESSORS[name]()
     elif name in CLASSIFIERS:
-        return CLASSIFIERS[name](len(task.classes))
+        return CLASSIFIERS[name]()
     known = REGRESSORS if task.kind == "regression" else CLASSIFIERS
     raise ProtocolError(
         f"There is no model {name!r} for the {task.kind} task {task.name}: use one of {', '.join(known)}, or "

@@ -34,6 +34,7 @@ def _nothing() -> Indices:
 
 # What a level is made of: a trial's number repeats in every session, a session's in every subject.
 LEVELS = {
+    "dataset": ("dataset",),
     "subject": ("dataset", "subject"),
     "session": ("dataset", "subject", "session"),
     "trial": ("dataset", "subject", "session", "trial"),
@@ -70,6 +71,14 @@ def codes(coords: pd.DataFrame, level: str) -> NDArray[np.intp]:
     return np.asarray(numbers, dtype=np.intp)
 
 
+def person_names(coords: pd.DataFrame) -> NDArray[np.str_]:
+    """Name of each window's person, shape (n_windows,); after the data set's where there are several."""
+    subject = coords["subject"].to_numpy(dtype=str)
+    if coords["dataset"].nunique() < 2:
+        return subject
+    return np.char.add(np.char.add(coords["dataset"].to_numpy(dtype=str), "/"), subject)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """How people, trials and windows are divided.
@@ -78,8 +87,9 @@ class Protocol:
     ----------
     name : str
         Name on the command line.
-    holds_out : {"subject", "session", "trial", "stimulus", "window"}
-        No unit of this level is ever on both sides; checked for every fold.
+    holds_out : str or tuple of str
+        Levels (``"dataset"``, ``"subject"``, ``"session"``, ``"trial"``, ``"stimulus"``, ``"window"``) no
+        unit of which is ever on both sides; checked for every fold. Validation is cut by the first.
     shares : str
         What train and test still have in common, in words.
     claim : str, optional
@@ -93,12 +103,17 @@ class Protocol:
     """
 
     name: str
-    holds_out: str
+    holds_out: str | tuple[str, ...]
     shares: str
     claim: str | None
     folds: Callable[[pd.DataFrame, np.random.Generator, Report], Iterator[Fold]]
     grants: frozenset[str] = frozenset()
     validation: float = 0.2
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels of ``holds_out``."""
+        return (self.holds_out,) if isinstance(self.holds_out, str) else self.holds_out
 
     def split(
         self, coords: pd.DataFrame, rng: np.random.Generator, report: Report | None = None
@@ -124,16 +139,19 @@ class Protocol:
         ProtocolError
             If the data cannot support the protocol at all, or a fold breaks its promise.
         """
-        units = codes(coords, self.holds_out)
+        units = {level: codes(coords, level) for level in self.levels}
         n_folds = 0
         for fold in self.folds(coords, rng, report or (lambda _: None)):
             n_folds += 1
-            if shared := np.intersect1d(units[fold.fitted_idx], units[fold.test_idx]).size:
-                raise ProtocolError(
-                    f"Protocol {self.name} promises to hold out every {self.holds_out}, but in its fold "
-                    f"{fold.name} {shared} of them are on both sides. Mend its folds or its holds_out."
-                )
-            yield _with_validation(fold, units, self.validation, rng)
+            if not len(fold.train_idx) or not len(fold.test_idx):
+                raise ProtocolError(f"Protocol {self.name} leaves a side of its fold {fold.name} empty.")
+            for level, numbers in units.items():
+                if shared := np.intersect1d(numbers[fold.fitted_idx], numbers[fold.test_idx]).size:
+                    raise ProtocolError(
+                        f"Protocol {self.name} promises to hold out every {level}, but in its fold "
+                        f"{fold.name} {shared} of them are on both sides. Mend its folds or its holds_out."
+                    )
+            yield _with_validation(fold, units[self.levels[0]], self.validation, rng)
         if n_folds == 0:
             raise ProtocolError(f"Protocol {self.name} makes no fold of these data: no subject qualifies.")
 
@@ -155,7 +173,7 @@ def _is_categorical(target: NDArray[Any]) -> bool:
 
 def _loso_folds(coords: pd.DataFrame, rng: np.random.Generator, report: Report) -> Iterator[Fold]:  # noqa: ARG001
     units = codes(coords, "subject")
-    names = coords["subject"].to_numpy()
+    names = person_names(coords)
     first_rows = np.unique(units, return_index=True)[1]
     if len(first_rows) < 2:
         raise ProtocolError(
@@ -196,10 +214,11 @@ def _seed(rng: np.random.Generator) -> int:
 
 def _trial_folds(coords: pd.DataFrame, rng: np.random.Generator, report: Report) -> Iterator[Fold]:
     subjects, trials = codes(coords, "subject"), codes(coords, "trial")
+    names = person_names(coords)
     target = coords["target"].to_numpy()
     reasons = []
     for unit, row in enumerate(np.unique(subjects, return_index=True)[1]):
-        name = str(coords["subject"].iloc[row])
+        name = str(names[row])
         own = np.flatnonzero(subjects == unit)
         own_trials, first = np.unique(trials[own], return_index=True)
         labels = target[own][first]
@@ -251,7 +270,7 @@ within_subject_trial = Protocol(
     name="within_subject_trial",
     holds_out="trial",
     shares="The person and the session; no trial.",
-    claim="Works for later trials of a person whose labelled trials were used for training.",
+    claim="Works for other trials of a person whose labelled trials were used for training.",
     folds=_trial_folds,
 )
 window_random = Protocol(

@@ -22,6 +22,7 @@ import sklearn
 
 from physioaffect.errors import RunError
 from physioaffect.evaluation.metrics import CLASSIFICATION, REGRESSION, auroc
+from physioaffect.evaluation.protocols import person_names
 
 __all__ = ["Result", "RunFolder", "score", "summarize"]
 
@@ -43,6 +44,11 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     buffer = BytesIO()
     frame.to_parquet(buffer, index=False)
     return buffer.getvalue()
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet file, without threads: pyarrow 26 sometimes aborts the interpreter's exit after them."""
+    return pd.read_parquet(path, use_threads=False)
 
 
 class RunFolder:
@@ -74,10 +80,15 @@ class RunFolder:
                     f"{path} holds another run: {', '.join(differing)} differ. Choose another --out, or "
                     "delete that folder if it is no longer needed."
                 )
-        elif path.exists() and any(path.iterdir()):
+        elif path.exists() and any(item.name != "run.json.partial" for item in path.iterdir()):
             raise RunError(f"{path} is not empty and holds no run. Choose another --out.")
-        (path / "parts").mkdir(parents=True, exist_ok=True)
-        _write_whole(path / "run.json", text.encode())
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            # First of all: without it a folder cannot be told from a stranger's.
+            _write_whole(path / "run.json", text.encode())
+            (path / "parts").mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{path} cannot be written: {error.strerror}. Choose another --out.") from None
 
     def part(self, name: str) -> Path:
         """Where the fold of that name is kept."""
@@ -97,10 +108,10 @@ class RunFolder:
     def finish(self, names: Iterable[str]) -> None:
         """Merge the parts in the order of ``names`` and write the scores."""
         if not self.is_finished:
-            predictions = pd.concat([pd.read_parquet(self.part(name)) for name in names], ignore_index=True)
+            predictions = pd.concat([read_table(self.part(name)) for name in names], ignore_index=True)
             _write_whole(self.path / "predictions.parquet", _parquet(predictions))
         run = read_json(self.path / "run.json")
-        scores = score(pd.read_parquet(self.path / "predictions.parquet"), run["task"]["kind"])
+        scores = score(read_table(self.path / "predictions.parquet"), run["task"]["kind"])
         _write_whole(self.path / "scores.parquet", _parquet(scores))
         for part in (self.path / "parts").glob("*.parquet*"):
             part.unlink()
@@ -167,15 +178,15 @@ def score(predictions: pd.DataFrame, kind: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Long: protocol, model, level (``"trial"`` or ``"window"``), subject (or ``"(pooled)"``), metric, value
-        and n, the number of trials or windows scored.
+        Long: protocol, model, level (``"trial"`` or ``"window"``), subject (or ``"(pooled)"``; with several
+        data sets ``dataset/subject``), metric, value and n, the number of trials or windows scored.
     """
     rows = []
     # The arguments are our own; checking them takes longer than scoring one person.
     with sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
         for level, frame in (("trial", by_trial(predictions, kind)), ("window", predictions)):
             for (protocol, model), own in frame.groupby(["protocol", "model"], sort=False, observed=True):
-                people = [*own.groupby("subject", sort=False, observed=True), (POOLED, own)]
+                people = [*own.groupby(person_names(own), sort=False), (POOLED, own)]
                 for subject, part in people:
                     rows += [
                         (protocol, model, level, subject, metric, value, len(part))
@@ -241,7 +252,7 @@ class Result:
             )
         run = read_json(path / "run.json")
         try:
-            predictions, scores = (pd.read_parquet(path / f"{n}.parquet") for n in ("predictions", "scores"))
+            predictions, scores = (read_table(path / f"{n}.parquet") for n in ("predictions", "scores"))
         except FileNotFoundError as error:
             n_parts = len(list((path / "parts").glob("*.parquet")))
             raise RunError(

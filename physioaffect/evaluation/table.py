@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.models import BASELINE_COLUMNS
-from physioaffect.evaluation.protocols import codes
+from physioaffect.evaluation.protocols import codes, person_names
+from physioaffect.evaluation.results import POOLED
 from physioaffect.recording import Exclusion, Target, Task, Trial
 from physioaffect.windows import Windows
 
@@ -39,6 +40,11 @@ class Table:
     def target(self) -> NDArray[Any]:
         """Label of each window, shape (n_windows,)."""
         return np.array(self.coords["target"].to_list())
+
+    @property
+    def people(self) -> NDArray[np.str_]:
+        """Person of each window, shape (n_windows,)."""
+        return person_names(self.coords)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -95,9 +101,9 @@ def _flatten(features: xr.Dataset) -> NDArray[np.float64]:
     return np.concatenate(parts, axis=1)
 
 
-def _targets(coords: pd.DataFrame, task: Task, ratings: list[str]) -> list[Target]:
+def _targets(coords: pd.DataFrame, task: Task, ratings: list[str]) -> list[str | float | None]:
     """Label of every window, asked once a trial from a trial without signals."""
-    labels: dict[int, Target] = {}
+    labels: dict[int, str | float | None] = {}
     trials = codes(coords, "trial")
     for trial, row in zip(*np.unique(trials, return_index=True), strict=True):
         first: Mapping[str, Any] = coords.iloc[row].to_dict()
@@ -108,8 +114,24 @@ def _targets(coords: pd.DataFrame, task: Task, ratings: list[str]) -> list[Targe
             condition=first["condition"],
             order=int(first["order"]),
         )
-        labels[int(trial)] = task.target(shell)
+        labels[int(trial)] = _checked(task.target(shell), shell, task)
     return [labels[int(trial)] for trial in trials]
+
+
+def _checked(label: Target, trial: Trial, task: Task) -> str | float | None:
+    """Take the heaviest of a soft label; refuse what the task does not know."""
+    if isinstance(label, Mapping):
+        weights = dict(label)
+        label = max(weights, key=weights.__getitem__) if weights else None
+    if label is None or (task.kind == "regression" and isinstance(label, int | float)):
+        return label
+    if label not in task.classes:
+        raise ProtocolError(
+            f"Task {task.name} labels trial {trial.trial} of subject {trial.subject} {label!r}, which is not "
+            f"{'a number' if task.kind == 'regression' else 'one of ' + ', '.join(task.classes)}. Mend its "
+            "target."
+        )
+    return label
 
 
 def make_table(
@@ -146,9 +168,14 @@ def make_table(
             f"The feature table lacks the coordinates {', '.join(lacking)} along window. Make it with "
             "physioaffect.features.extract, or assign them."
         )
-    target = _targets(coords, task, [str(name) for name in coords if name not in known])
+    if POOLED in set(coords["subject"]):
+        raise ProtocolError(f"No subject may be called {POOLED}: that names the score of all. Rename it.")
+    ratings = [str(name) for name in coords if name not in known and coords[name].dtype.kind in "iufb"]
+    target = _targets(coords, task, ratings)
     is_labelled = np.array([label is not None for label in target])
     is_complete = np.asarray(np.isfinite(_flatten(features)).all(axis=1))
+    if raw is not None:
+        is_complete &= raw.coverage == 1
     exclusions = _why_left_out(coords, features, is_labelled, is_complete, task)
     rows = np.flatnonzero(is_labelled & is_complete)
     if len(rows) == 0:
@@ -182,13 +209,23 @@ def _why_left_out(
         missing = rows[is_labelled[rows] & ~is_complete[rows]]
         if len(missing):
             families = [
-                str(name)
-                for name, v in features.data_vars.items()
-                if not np.isfinite(v.values[missing]).all()
+                _what_lacks(values.isel(window=missing))
+                for values in features.data_vars.values()
+                if not np.isfinite(values.values[missing]).all()
             ]
             n_windows = int(is_labelled[rows].sum())
-            reason = f"{len(missing)} of {n_windows} windows lack values of {', '.join(families)}."
+            what = ", ".join(families) or "raw samples"
+            reason = f"{len(missing)} of {n_windows} windows lack values of {what}."
             exclusions.append(
                 Exclusion(subject=str(subject), reason=reason, expected=len(missing) < n_windows)
             )
     return exclusions
+
+
+def _what_lacks(values: xr.DataArray) -> str:
+    """Name a family, and the few of its channels or features to which alone values are lacking."""
+    dim = values.dims[1]
+    others = [other for other in values.dims if other != dim]
+    is_lacking = ~xr.DataArray(np.isfinite(values)).all(others).values
+    names = [str(name) for name in values[dim].values[is_lacking]]
+    return str(values.name) if len(names) > 3 or is_lacking.all() else f"{values.name} ({', '.join(names)})"

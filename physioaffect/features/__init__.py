@@ -4,7 +4,7 @@ from physioaffect.features.bands import BANDS, RBTRANSFORMER, RBTRANSFORMER_PAPE
 from physioaffect.features.defaults import FAMILIES, default_recipe
 from physioaffect.features.differential_entropy import DifferentialEntropy
 from physioaffect.features.eda import EDA
-from physioaffect.features.extraction import Extracted, extract, features_of_trial
+from physioaffect.features.extraction import Extracted, concatenate, extract, features_of_trial
 from physioaffect.features.heart import HeartRate
 from physioaffect.features.motion import Motion
 from physioaffect.features.recipe import Family, Recipe, Step
@@ -28,6 +28,7 @@ __all__ = [
     "Recipe",
     "Step",
     "Temperature",
+    "concatenate",
     "default_recipe",
     "extract",
     "features_of_trial",

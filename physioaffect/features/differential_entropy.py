@@ -109,8 +109,9 @@ def band_variance_stft(
     bands : Bands
         The bins with ``fmin <= f < fmax`` count, so that neighbours that share an edge share no bin.
     frame : float, optional
-        Length in seconds of the frames inside a window, which overlap by half and are averaged: a longer one
-        resolves narrower bands, more of them scatter less. Default, and where a window is shorter: all of it.
+        Length in seconds of the frames inside a window, which overlap by half or more and are averaged: a
+        longer one resolves narrower bands, more of them scatter less. Default, and where a window is
+        shorter: all of it.
 
     Returns
     -------
@@ -140,8 +141,9 @@ def band_variance_stft(
     n_all = windows.shape[-1]
     n_times = n_all if frame is None else min(n_all, round(frame * sfreq))
     bins = _bins(bands, n_times=n_times, sfreq=sfreq)
-    # Spread evenly, so that no sample of a window goes unused.
-    starts = np.rint(np.linspace(0, n_all - n_times, 1 + 2 * (n_all - n_times) // n_times)).astype(np.intp)
+    # Spread evenly and overlapping by half at least, so that no sample of a window goes unused.
+    n_frames = 1 + -(-2 * (n_all - n_times) // n_times)
+    starts = np.rint(np.linspace(0, n_all - n_times, n_frames)).astype(np.intp)
     frames = np.lib.stride_tricks.sliding_window_view(windows, n_times, axis=-1)[..., starts, :]
     # The first sample goes before the mean: then flat frames become exactly zero and no offset is too large.
     centred = frames.astype(np.float64) - frames[..., :1]

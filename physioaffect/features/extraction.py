@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from physioaffect.features.recipe import Recipe
 from physioaffect.recording import DataSet, Exclusion, Signal, Trial
 from physioaffect.windows import Intervals, Windows, coverage
 
-__all__ = ["Extracted", "extract", "features_of_trial"]
+__all__ = ["Extracted", "concatenate", "extract", "features_of_trial"]
 
 _COORDINATES = ("dataset", "subject", "session", "trial", "stimulus", "condition", "order")
 
@@ -45,6 +46,16 @@ def _quality(
         coverage(signal, intervals) for name in names if isinstance(signal := trial.signals.get(name), Signal)
     ]
     return np.min(shares, axis=0) if shares else np.ones(len(intervals.starts))
+
+
+def _extent(trial: Trial, names: Sequence[str]) -> float:
+    """Seconds that windows may fill: to the end of the signals read.
+
+    Ends that lie less than a second apart are the same end in the devices' rounding, and the first counts. A
+    signal that stops earlier has failed; its windows are made, lack values and are reported.
+    """
+    ends = [signal.stop for name in names if isinstance(signal := trial.signals.get(name), Signal)]
+    return min((end for end in ends if end > max(ends) - 1), default=trial.duration)
 
 
 def features_of_trial(trial: Trial, recipe: Recipe) -> xr.Dataset:
@@ -80,7 +91,7 @@ def _of_trial(trial: Trial, recipe: Recipe, *, keep: str | None) -> _TrialResult
     for name in recipe.signals:
         if name not in trial.signals:
             trial.signal(name)  # Raises the sentence that says what there is.
-    intervals = recipe.windows.intervals(trial.duration)
+    intervals = recipe.windows.intervals(_extent(trial, [*recipe.signals, *([keep] if keep else [])]))
     n_windows = len(intervals.starts)
     variables = {}
     for family in recipe.features:
@@ -122,18 +133,67 @@ def _of_subject(
     return results, exclusions
 
 
-def _differs(features: xr.Dataset, reference: xr.Dataset) -> str | None:
-    """Say in which family's columns two subjects differ, or None."""
+def _columns(features: xr.Dataset) -> dict[str, tuple[str, ...]]:
+    """What must be the same in all trials of a table: each family's channels, features and units."""
+    columns = {}
     for name, values in features.data_vars.items():
         for dim in values.dims[1:]:
-            ours, theirs = (list(table[name][dim].values) for table in (features, reference))
-            if ours != theirs:
-                odd = [str(item) for item in ours if item not in theirs] or ["the same in another order"]
-                lacking = [str(item) for item in theirs if item not in ours]
-                return f"Its {name} differs along {dim} from the first subject's: it has {', '.join(odd)}" + (
-                    f" and lacks {', '.join(lacking)}." if lacking else "."
-                )
-    return None
+            columns[f"{dim} of {name}"] = tuple(map(str, values[dim].values))
+        columns[f"unit of {name}"] = (str(values.attrs.get("signal_unit", "")),)
+    return columns
+
+
+def _difference(ours: dict[str, tuple[str, ...]], usual: dict[str, tuple[str, ...]]) -> str:
+    """Say the first thing that differs."""
+    for name, values in ours.items():
+        expected = usual.get(name, ())
+        if values != expected:
+            lacking = [value for value in expected if value not in values]
+            odd = [value for value in values if value not in expected]
+            found = f"it has {', '.join(odd)}" if odd else f"its order is {', '.join(values)}"
+            return f"The {name} differs from most trials: {found}" + (
+                f" and lacks {', '.join(lacking)}." if lacking else "."
+            )
+    return "Its features differ from those of most trials."
+
+
+def concatenate(tables: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put feature tables below one another; a rating that one lacks is NaN there.
+
+    Parameters
+    ----------
+    tables : sequence of xarray.Dataset
+        As `features_of_trial` makes them, of the same recipe.
+
+    Returns
+    -------
+    xarray.Dataset
+        With all windows, in order.
+
+    Raises
+    ------
+    DataError
+        If channels, features or units differ.
+    """
+    usual = _columns(tables[0])
+    for table in tables:
+        if (columns := _columns(table)) != usual:
+            who = "subject {}, trial {}".format(*(table[name].values[:1] for name in ("subject", "trial")))
+            raise DataError(f"The tables cannot be joined at {who}. {_difference(columns, usual)}")
+    names = dict.fromkeys(str(name) for table in tables for name in table.coords)
+    filled = [
+        table.assign_coords(
+            {
+                name: ("window", np.full(table.sizes["window"], np.nan))
+                for name in names
+                if name not in table.coords
+            }
+        )
+        for table in tables
+    ]
+    return xr.concat(
+        filled, dim="window", join="override", coords="minimal", compat="override", combine_attrs="override"
+    )
 
 
 def extract(  # noqa: PLR0913  All options are named.
@@ -199,32 +259,40 @@ def _join(
     strict: bool,
     progress: Callable[[str, int], None] | None,
 ) -> Extracted:
-    results: list[_TrialResult] = []
+    collected: dict[str, list[_TrialResult]] = {}
     exclusions: list[Exclusion] = []
     for subject, (trials, left_out) in zip(chosen, done, strict=True):
-        if trials and results and (difference := _differs(trials[0].features, results[0].features)):
-            trials, left_out = [], [*left_out, Exclusion(subject=subject, reason=difference)]  # noqa: PLW2901
-        if strict and (broken := [item for item in left_out if not item.expected]):
-            raise DataError(f"Subject {subject}: {broken[0].reason} (Without strict it would be left out.)")
-        results += trials
+        _stop_if_broken(subject, left_out, strict=strict)
+        collected[subject] = trials
         exclusions += left_out
         if progress is not None:
             progress(subject, len(chosen))
+    results: list[_TrialResult] = []
+    usual = _usual_columns([result for trials in collected.values() for result in trials])
+    for subject, trials in collected.items():
+        odd = [result for result in trials if _columns(result.features) != usual]
+        if odd:
+            trial = str(odd[0].features["trial"].values[0])
+            reason = _difference(_columns(odd[0].features), usual)
+            exclusions.append(Exclusion(subject=subject, trial=trial, reason=reason))
+            _stop_if_broken(subject, exclusions[-1:], strict=strict)
+        else:
+            results += trials
     if not results:
         reasons = "; ".join(f"{item.subject}: {item.reason}" for item in exclusions[:3])
         raise DataError(f"Nothing in {root} can be used as {dataset.title}. {reasons}")
-    features = xr.concat(
-        [result.features for result in results],
-        dim="window",
-        join="override",
-        coords="minimal",
-        compat="override",
-        combine_attrs="override",
-    )
-    is_kept = results[0].raw is not None
-    raw = (
-        Windows([r.raw for r in results if r.raw is not None], [r.intervals for r in results])
-        if is_kept
-        else None
-    )
-    return Extracted(features, tuple(exclusions), raw)
+    raw = None
+    if results[0].raw is not None:
+        raw = Windows([r.raw for r in results if r.raw is not None], [r.intervals for r in results])
+    return Extracted(concatenate([result.features for result in results]), tuple(exclusions), raw)
+
+
+def _stop_if_broken(subject: str, exclusions: Sequence[Exclusion], *, strict: bool) -> None:
+    if strict and (broken := [item for item in exclusions if not item.expected]):
+        raise DataError(f"Subject {subject}: {broken[0].reason} (Without strict it would be left out.)")
+
+
+def _usual_columns(results: Sequence[_TrialResult]) -> dict[str, tuple[str, ...]]:
+    """The columns that most trials have; of equally common ones those that came first."""
+    counted = Counter(tuple(_columns(result.features).items()) for result in results)
+    return dict(counted.most_common(1)[0][0]) if counted else {}

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 import xarray as xr
 
+from physioaffect.errors import PhysioaffectError
 from physioaffect.recording import DataSet, Trial
 from physioaffect.windows import Intervals, Windowing
 
@@ -74,7 +75,7 @@ class Recipe:
     def __post_init__(self) -> None:
         names = [family.name for family in self.features]
         if not names or len(set(names)) < len(names):
-            raise ValueError(f"A recipe needs feature families of different names, got {names}.")
+            raise PhysioaffectError(f"A recipe needs feature families of different names, got {names}.")
 
     @property
     def signals(self) -> tuple[str, ...]:

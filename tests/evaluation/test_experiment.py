@@ -11,9 +11,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from support.tables import VALENCE, VALENCE_SCORE, feature_table
 
-from physioaffect.errors import DataError, ProtocolError, RunError
+from physioaffect.errors import DataError, PhysioaffectError, ProtocolError, RunError
 from physioaffect.evaluation import PerSubjectScaled, Result, evaluate
 from physioaffect.evaluation.models import PriorGuess, get_model
+from physioaffect.evaluation.results import RunFolder
+from physioaffect.features import concatenate
 from physioaffect.recording import Task
 
 
@@ -152,7 +154,7 @@ def test_a_finished_run_is_given_back_without_fitting(tmp_path):
 
 def test_a_folder_of_another_run_is_not_overwritten(tmp_path):
     run(tmp_path)
-    with pytest.raises(RunError, match=r"holds another run: request differ.*Choose another --out"):
+    with pytest.raises(RunError, match=r"holds another run: protocols, request differ.*Choose another --out"):
         run(tmp_path, seed=1)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -183,7 +185,7 @@ class NeedsLayout(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X):
         assert X.shape[1:] == (3, 2)
-        return np.where(X[:, 0, 0] > 0, "high", "low")
+        return np.where(X[:, 0, 0] > 0, 1, 0)
 
 
 def test_a_model_gets_the_layout_it_states(tmp_path):
@@ -233,7 +235,7 @@ class Recorder(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X, *, groups):
         assert len(set(groups)) == 1
-        return np.full(len(X), "low")
+        return np.zeros(len(X), dtype=int)
 
 
 def test_a_model_gets_what_it_uses_where_the_protocol_grants_it(tmp_path):
@@ -297,9 +299,9 @@ def test_windows_without_features_are_left_out_and_reported(tmp_path):
     result = run(tmp_path, features=features)
     assert set(result.predictions["subject"]) == {"S1", "S3", "S4"}
     reasons = {e["subject"]: (e["reason"], e["expected"]) for e in result.run["exclusions"]}
-    assert reasons["S2"] == ("30 of 30 windows lack values of de.", False)
-    assert reasons["S1"] == ("1 of 30 windows lack values of de.", True)
-    with pytest.raises(DataError, match=r"Subject S2: 30 of 30 windows lack values of de\."):
+    assert reasons["S2"] == ("30 of 30 windows lack values of de (Cz).", False)
+    assert reasons["S1"] == ("1 of 30 windows lack values of de (F3).", True)
+    with pytest.raises(DataError, match=r"Subject S2: 30 of 30 windows lack values of de \(Cz\)\."):
         run(tmp_path / "strict", features=features, strict=True)
 
 
@@ -376,3 +378,129 @@ def test_a_damaged_result_is_named(tmp_path, content):
 def test_no_result_is_named(tmp_path):
     with pytest.raises(RunError, match=r"is not a result: it has no run\.json.*--out"):
         Result.load(tmp_path / "nowhere")
+
+
+def test_classes_that_look_like_numbers_are_classes(tmp_path):
+    task = Task(
+        name="five", description="", kind="ordinal", classes=("1", "2", "3", "4", "5"), source="rating",
+        target=lambda trial: f"{trial.ratings['valence']:.0f}",
+    )  # fmt: skip
+    models = ["knn", "lda", "logistic", "svm", "random_forest", "gradient_boosting"]
+    result = run(tmp_path, features=feature_table(effect=5.0), task=task, models=models)
+    # Only "1" and "4" occur; the others are in the table with a score of zero.
+    assert (result.predictions[["p_2", "p_3", "p_5"]] == 0).all(axis=None)
+    for model in models:
+        assert result.cells()["loso", model, "trial", "balanced_accuracy"].mean > 0.8
+
+
+def other_label(trial):
+    return "high" if trial.ratings["valence"] < 3 else "low"
+
+
+def test_another_task_of_the_same_name_is_another_run(tmp_path):
+    run(tmp_path)
+    task = Task(
+        name="valence", description=VALENCE.description, kind="binary", classes=("low", "high"),
+        target=other_label, source="rating",
+    )  # fmt: skip
+    with pytest.raises(RunError, match="holds another run: table differ"):
+        run(tmp_path, task=task)
+
+
+def test_a_parameter_that_print_would_elide_makes_another_run(tmp_path):
+    first = np.linspace(0, 1, 2000)
+    second = first.copy()
+    second[1000] = 7
+    run(tmp_path, models={"mortal": Carrying(first)})
+    with pytest.raises(RunError, match="holds another run: request differ"):
+        run(tmp_path, models={"mortal": Carrying(second)})
+
+
+class Carrying(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A model with an array for a parameter."""
+
+    def __init__(self, weights=None):
+        self.weights = weights
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+def test_people_of_the_same_name_in_two_data_sets_are_two_people(tmp_path):
+    one = feature_table(effect=5.0)
+    other = 10 * feature_table(effect=5.0, seed=1) + 3
+    other = other.assign_coords(dataset=("window", np.full(other.sizes["window"], "other")))
+    result = run(tmp_path, features=concatenate([one, other]), protocols=["loso_transductive"])
+    assert result.run["table"]["n_subjects"] == 8
+    assert set(result.scores["subject"]) >= {"made/S1", "other/S1"}
+    assert result.cells()["loso_transductive", "logistic", "trial", "macro_f1"].n_subjects == 8
+    # Each is standardised by itself, so a change of unit in one data set changes nothing.
+    assert result.cells()["loso_transductive", "logistic", "trial", "macro_f1"].mean > 0.95
+
+
+def test_a_run_killed_before_it_wrote_anything_can_be_begun(tmp_path):
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "run.json.partial").write_text("{")
+    assert run(tmp_path).path == tmp_path / "result"
+
+
+def test_a_stack_is_written_whole(tmp_path, monkeypatch):
+    written = []
+    write = RunFolder.write_part
+
+    def watched(self, name, frame, **log):
+        written.append((name, frame["fold"].nunique()))
+        write(self, name, frame, **log)
+
+    monkeypatch.setattr(RunFolder, "write_part", watched)
+    run(tmp_path, models={"model": Stacked()})
+    assert ("00-00-stack", 4) in written
+
+
+def test_labels_that_the_task_does_not_know_are_refused(tmp_path):
+    task = Task(
+        name="odd", description="", kind="binary", classes=("low", "high"), source="rating",
+        target=lambda trial: "middle",
+    )  # fmt: skip
+    with pytest.raises(
+        ProtocolError, match=r"labels trial 0 of subject S1 'middle', which is not one of low, high"
+    ):
+        run(tmp_path, task=task)
+
+
+def test_soft_labels_count_by_their_heaviest_class(tmp_path):
+    task = Task(
+        name="soft", description="", kind="binary", classes=("low", "high"), source="rating",
+        target=lambda trial: {"low": 0.4, "high": 0.6} if trial.ratings["valence"] > 3 else {"low": 1.0},
+    )  # fmt: skip
+    soft, hard = run(tmp_path / "soft", task=task), run(tmp_path / "hard")
+    assert soft.predictions["truth"].equals(hard.predictions["truth"])
+
+
+def test_text_coordinates_of_ones_own_are_no_ratings(tmp_path):
+    features = feature_table(effect=2.0)
+    mood = np.full(features.sizes["window"], "bright")
+    assert run(tmp_path, features=features.assign_coords(mood=("window", mood)))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"protocols": []}, "protocols must be a list with at least one"),
+        ({"protocols": ["loso", "loso"]}, "Two protocols are called 'loso'"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
+        ({"models": [3]}, "Model 'int' is no estimator"),
+        ({"subjects": ["S1", "S2", "S99"]}, "has no subject S99"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(tmp_path, options, sentence):
+    with pytest.raises(PhysioaffectError, match=sentence):
+        run(tmp_path, **options)
+
+
+def test_evaluate_writes_the_report_too(tmp_path):
+    assert (run(tmp_path).path / "report.html").is_file()

@@ -40,7 +40,7 @@ worlds = st.builds(
 @given(coords=worlds, seed=st.integers(0, 2**32 - 1))
 def test_no_group_is_ever_on_both_sides(name, coords, seed):
     protocol = PROTOCOLS[name]
-    units = codes(coords, protocol.holds_out)
+    units = codes(coords, protocol.levels[0])
     for fold in protocol.split(coords, np.random.default_rng(seed)):
         sides = [fold.train_idx, fold.validation_idx, fold.test_idx]
         groups = [set(units[side]) for side in sides]

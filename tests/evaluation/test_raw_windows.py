@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from physioaffect.datasets import DREAMER, World
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import evaluate
+from physioaffect.windows import Windows
 
 
 class Loudness(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -18,13 +19,14 @@ class Loudness(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X, y):
         assert X.shape[1:] == (14, 5 * 128)
+        assert isinstance(X, Windows)  # Gathered only when asked for.
         self.classes_ = np.unique(y)
-        self.threshold_ = np.median(X.std(axis=2).mean(axis=1))
-        Loudness.seen.append(X)
+        self.threshold_ = np.median(np.asarray(X).std(axis=2).mean(axis=1))
+        Loudness.seen.append(X[:])
         return self
 
     def predict(self, X):
-        return self.classes_[(X.std(axis=2).mean(axis=1) > self.threshold_).astype(int)]
+        return self.classes_[(np.asarray(X).std(axis=2).mean(axis=1) > self.threshold_).astype(int)]
 
 
 @pytest.fixture(scope="module")

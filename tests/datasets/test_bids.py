@@ -1,0 +1,436 @@
+"""BIDS: what mne-bids writes is read back, physio files by hand, tasks from the data, and what is refused."""
+
+import gzip
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from typer.testing import CliRunner
+
+from physioaffect.cli import app
+from physioaffect.datasets import (
+    EEGMAT,
+    Moment,
+    World,
+    bids,
+    check,
+    condition_task,
+    get,
+    simulate_ecg,
+    simulate_eda,
+    simulate_eeg,
+)
+from physioaffect.errors import DataError
+from physioaffect.recording import Exclusion
+
+mne_bids = pytest.importorskip("mne_bids")
+pyedflib = pytest.importorskip("pyedflib")
+
+NAMES = ("F3", "F4", "P3", "P4")
+SFREQ = 128
+CLIPS = (("sad", 10.0), ("glad", 30.0), ("sad", 50.0), ("glad", 70.0))  # Condition and onset; 15 s each.
+SECONDS = 90
+
+
+def write_edf(path: Path, eeg: np.ndarray, ecg: np.ndarray) -> Path:
+    """Microvolts in 16 bits, 0.1 uV a step, rounded down."""
+    data = np.concatenate([eeg, ecg]) * 1e6
+    headers = [
+        {
+            "label": name,
+            "dimension": "uV",
+            "sample_frequency": SFREQ,
+            "physical_min": -3276.8,
+            "physical_max": 3276.7,
+            "digital_min": -32768,
+            "digital_max": 32767,
+        }
+        for name in (*NAMES, "ECG")
+    ]
+    with pyedflib.EdfWriter(str(path), len(headers), file_type=pyedflib.FILETYPE_EDFPLUS) as writer:
+        writer.setSignalHeaders(headers)
+        writer.writeSamples(list(data))
+    return path
+
+
+def recording(subject: int) -> tuple[np.ndarray, np.ndarray]:
+    """A rest with clips in it, glad ones of high valence."""
+    world = World()
+    eeg, ecg = np.zeros((len(NAMES), SECONDS * SFREQ)), np.zeros((1, SECONDS * SFREQ))
+    for start in range(0, SECONDS, 5):
+        clip = next((c for c, (_, onset) in enumerate(CLIPS) if onset <= start < onset + 15), None)
+        valence = 0.0 if clip is None else (1.0 if CLIPS[clip][0] == "glad" else -1.0)
+        moment = Moment(subject=subject, trial=start, stimulus=0, valence=valence)
+        part = slice(start * SFREQ, (start + 5) * SFREQ)
+        eeg[:, part] = simulate_eeg(world, moment, ch_names=NAMES, sfreq=SFREQ, n_times=5 * SFREQ)
+        ecg[:, part] = simulate_ecg(world, moment, sfreq=SFREQ, n_times=5 * SFREQ)
+    return eeg, ecg
+
+
+def write_study(root: Path, *, n_subjects: int = 3, has_events: bool = True) -> Path:
+    import mne
+
+    scratch = root.parent / f"{root.name}-scratch"
+    scratch.mkdir()
+    for subject in range(n_subjects):
+        raw = mne.io.read_raw_edf(write_edf(scratch / f"{subject}.edf", *recording(subject)), verbose="error")
+        raw.set_channel_types({"ECG": "ecg"}, verbose="error")
+        if has_events:
+            onsets, names = [onset for _, onset in CLIPS], [name for name, _ in CLIPS]
+            raw.set_annotations(mne.Annotations(onsets, [15.0] * len(CLIPS), names), verbose="error")
+        path = mne_bids.BIDSPath(subject=f"{subject + 1:02d}", task="clips", datatype="eeg", root=root)
+        mne_bids.write_raw_bids(raw, path, overwrite=True, verbose="error")
+    return root
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("bids") / "study")
+
+
+@pytest.fixture
+def own(study, tmp_path):
+    """A copy to be spoilt."""
+    return Path(shutil.copytree(study, tmp_path / "own"))
+
+
+def eeg_file(root: Path, ending: str, subject: str = "01") -> Path:
+    return root / f"sub-{subject}" / "eeg" / f"sub-{subject}_task-clips_{ending}"
+
+
+def write_physio(root: Path, columns: dict[str, np.ndarray], **sidecar: Any) -> Path:
+    folder = root / "sub-01" / "eeg"
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"SamplingFrequency": 4.0, "StartTime": 0.0, "Columns": list(columns)} | sidecar
+    (folder / "sub-01_task-clips_physio.json").write_text(json.dumps(about))
+    rows = [
+        "\t".join("n/a" if np.isnan(v) else f"{v:.12f}" for v in row)
+        for row in zip(*columns.values(), strict=True)
+    ]
+    path = folder / "sub-01_task-clips_physio.tsv.gz"
+    path.write_bytes(gzip.compress(("\n".join(rows) + "\n").encode()))
+    return path
+
+
+def read(root: Path, **options: Any):
+    exclusions: list[Exclusion] = []
+    return list(bids(root, **options).read(root, report=exclusions.append)), exclusions
+
+
+class TestWhatMneBidsWrites:
+    def test_events_become_trials_with_the_samples_of_the_file_in_volts(self, study):
+        dataset = bids(study)
+        assert (dataset.n_subjects, dataset.sfreqs) == (3, {"eeg": 128.0, "ecg": 128.0})
+        assert dataset.ch_names == {"eeg": NAMES, "ecg": ("ECG",)}
+        trials, exclusions = read(study)
+        assert exclusions == []
+        assert [(t.subject, t.trial, t.condition, t.order, t.elapsed) for t in trials[:2]] == [
+            ("01", "clips-001", "sad", 0, 10.0),
+            ("01", "clips-002", "glad", 1, 30.0),
+        ]
+        eeg, ecg = recording(2)
+        part = slice(70 * SFREQ, 85 * SFREQ)
+        assert_allclose(trials[-1].signal("eeg").data, eeg[:, part], atol=0.11e-6)
+        assert_allclose(trials[-1].signal("ecg").data, ecg[:, part], atol=0.11e-6)
+        assert trials[-1].signal("eeg").start == 0.0
+        assert trials[-1].duration == 15.0
+
+    def test_a_recording_without_events_is_one_trial_named_by_its_task(self, tmp_path):
+        root = write_study(tmp_path / "study", n_subjects=1, has_events=False)
+        (trial,) = read(root)[0]
+        assert (trial.trial, trial.condition, trial.stimulus, trial.duration) == (
+            "clips",
+            "clips",
+            "clips",
+            90.0,
+        )
+        assert list(bids(root).tasks) == ["task"]
+
+    def test_a_bad_channel_is_nan_and_named_in_the_tags(self, own):
+        table = eeg_file(own, "channels.tsv")
+        lines = table.read_text().splitlines()
+        table.write_text(
+            "\n".join(line.replace("good", "bad") if line.startswith("F4") else line for line in lines) + "\n"
+        )
+        first = read(own)[0][0]
+        assert np.isnan(first.signal("eeg").data).all(axis=1).tolist() == [False, True, False, False]
+        assert first.tags == ("bad channels: F4",)
+
+    def test_an_event_named_bad_flags_samples_and_is_no_trial(self, own):
+        with eeg_file(own, "events.tsv").open("a") as stream:
+            header = eeg_file(own, "events.tsv").read_text().splitlines()[0].split("\t")
+            fields = {"onset": "12", "duration": "3", "trial_type": "BAD_moved"}
+            stream.write("\t".join(fields.get(name, "1") for name in header) + "\n")
+        trials, _ = read(own)
+        assert [trial.condition for trial in trials[:4]] == ["sad", "glad", "sad", "glad"]
+        flags = trials[0].signal("eeg").flags
+        assert np.flatnonzero(flags).tolist() == list(range(2 * SFREQ, 5 * SFREQ))
+
+    def test_check_finds_it_good_and_evaluate_runs_by_name(self, study, tmp_path):
+        assert check(get("bids", study), study).verdict == "good"
+        arguments = ["evaluate", "bids", study, "--task", "trial_type", "--model", "lda", "--jobs", 1]
+        outcome = CliRunner().invoke(app, [str(a) for a in [*arguments, "--out", tmp_path / "out"]])
+        assert outcome.exit_code == 0, outcome.stderr
+        assert "3 people, 12 trials, 36 windows" in " ".join(outcome.stdout.split())
+        assert "loso" in outcome.stdout
+
+    def test_real_recordings_say_the_same_through_bids(self, real_data, tmp_path):
+        import mne
+
+        source = real_data / "realeeg" / "eegmat"
+        for name, condition in (("Subject00_1", "rest"), ("Subject00_2", "arithmetic")):
+            raw = mne.io.read_raw_edf(source / f"{name}.edf", verbose="error")
+            raw.set_channel_types({"ECG ECG": "ecg", "EEG A2-A1": "misc"}, verbose="error")
+            path = mne_bids.BIDSPath(subject="00", task=condition, datatype="eeg", root=tmp_path / "b")
+            mne_bids.write_raw_bids(raw, path, overwrite=True, verbose="error")
+        trials = {trial.condition: trial for trial in read(tmp_path / "b")[0]}
+        task = list(EEGMAT.read(source, subjects=["Subject00"]))[1]
+        ours = trials["arithmetic"].signal("eeg").data[:, :30_000]
+        assert_allclose(ours, task.signal("eeg").data, atol=1e-12)
+        assert bids(tmp_path / "b").tasks["task"].classes == ("arithmetic", "rest")
+
+
+class TestRatingsAndTasks:
+    def rate(self, root: Path, values: str = "1234") -> Path:
+        for subject in ("01", "02", "03"):
+            path = eeg_file(root, "events.tsv", subject)
+            header, *rows = path.read_text().splitlines()
+            body = [
+                f"{row}\t{value}\tclip{k}" for k, (row, value) in enumerate(zip(rows, values, strict=True))
+            ]
+            path.write_text("\n".join([f"{header}\tvalence\tstimulus", *body]) + "\n")
+        return root
+
+    def test_numbers_in_events_are_ratings_and_stimulus_names_the_clip(self, own):
+        trials, _ = read(self.rate(own))
+        assert [trial.ratings["valence"] for trial in trials[:4]] == [1, 2, 3, 4]
+        assert trials[1].stimulus == "clip1"
+        assert list(bids(own).tasks) == ["trial_type", "valence_score"]
+
+    def test_a_threshold_or_a_described_scale_makes_low_and_high(self, own):
+        self.rate(own)
+        asked = bids(own, thresholds={"valence": 3}).tasks["valence"]
+        trials, _ = read(own)
+        assert [asked.target(trial) for trial in trials[:4]] == ["low", "low", "low", "high"]
+        for subject in ("01", "02", "03"):
+            path = eeg_file(own, "events.json", subject)
+            content = json.loads(path.read_text()) if path.is_file() else {}
+            path.write_text(json.dumps(content | {"valence": {"Minimum": 1, "Maximum": 4}}))
+        described = bids(own)
+        assert described.ratings == {"valence": (1.0, 4.0)}
+        assert "low up to 2.5, high above" in described.tasks["valence"].description
+        assert [described.tasks["valence"].target(trial) for trial in trials[:4]] == [
+            "low",
+            "low",
+            "high",
+            "high",
+        ]
+        with pytest.raises(DataError, match="threshold for 'joy', but no such rating; there is valence"):
+            bids(own, thresholds={"joy": 3})
+
+    def test_a_ratings_table_is_joined_by_the_columns_it_has(self, own):
+        rows = ["participant_id\ttrial\tarousal", "sub-01\t2\t7", "sub-02\t1\tn/a", "03\t4\t5"]
+        (own / "ratings.tsv").write_text("\n".join(rows) + "\n")
+        rated = {(t.subject, t.trial): dict(t.ratings) for t in read(own)[0] if t.ratings}
+        assert rated == {("01", "clips-002"): {"arousal": 7.0}, ("03", "clips-004"): {"arousal": 5.0}}
+
+    def test_columns_of_participants_count_when_asked_for(self, own):
+        rows = ["participant_id\tstai", "sub-01\t40", "sub-02\t50", "sub-03\tn/a", "sub-04\t20"]
+        (own / "participants.tsv").write_text("\n".join(rows) + "\n")
+        trials, _ = read(own, person_ratings=["stai"])
+        assert {t.subject: t.ratings.get("stai") for t in trials} == {"01": 40.0, "02": 50.0, "03": None}
+        result = check(bids(own), own)
+        assert result.is_good
+        assert "3 of 4 subjects are here: 01, 02, 03." in result.notes
+
+    def test_own_tasks_come_first(self, own):
+        task = condition_task("gladness", {"glad": "yes", "sad": "no"})
+        assert next(iter(bids(own, tasks=[task]).tasks)) == "gladness"
+        assert [task.target(trial) for trial in read(own)[0][:2]] == ["no", "yes"]
+
+
+class TestPhysio:
+    def test_columns_become_signals_in_our_units_cut_at_the_event(self, own):
+        eda = simulate_eda(World(), Moment(subject=0, trial=0, stimulus=0), sfreq=4, n_times=400)[0]
+        columns = {
+            "eda": 1e-3 * eda,
+            "cardiac": np.arange(400.0),
+            "trigger": np.zeros(400),
+            "temperature": eda + 30,
+        }
+        columns["temperature"][41] = np.nan
+        write_physio(own, columns, StartTime=-10.0, eda={"Units": "mS"}, temperature={"Units": "°C"})
+        first = read(own)[0][0]
+        assert_allclose(first.signal("eda").data[0], eda[80:140], atol=1e-5)
+        assert (first.signal("eda").unit, first.signal("ppg").unit) == ("uS", "au")
+        assert first.signal("temperature").unit == "degC"
+        # StartTime -10 s: the event at 10 s is 20 s into the file.
+        assert first.signal("ppg").data[0, 0] == 80.0
+        assert first.signal("ppg").start == 0.0
+        assert "trigger" not in first.signals
+
+    def test_n_a_is_nan(self, own):
+        values = np.arange(400.0)
+        values[41] = np.nan
+        write_physio(own, {"respiratory": values})
+        resp = read(own)[0][0].signal("resp")
+        assert np.flatnonzero(np.isnan(resp.data[0])).tolist() == [1]
+
+    def test_a_set_of_physio_alone_is_a_data_set(self, tmp_path):
+        (tmp_path / "dataset_description.json").write_text('{"Name": "Skin", "BIDSVersion": "1.9.0"}')
+        write_physio(tmp_path, {"eda": np.linspace(1, 2, 400)}, eda={"Units": "uS"})
+        dataset = bids(tmp_path)
+        assert (dataset.title, dataset.sfreqs, dataset.window) == ("Skin", {"eda": 4.0}, 60.0)
+        (trial,) = read(tmp_path)[0]
+        assert trial.duration == 100.0
+
+    def test_a_described_ecg_is_no_pulse(self, own):
+        about = {"Description": "ECG lead II", "Units": "mV"}
+        write_physio(own, {"cardiac": np.ones(400)}, cardiac=about)
+        # The EEG file has an ECG of its own, which is the one kept.
+        assert "ppg" not in read(own)[0][0].signals
+
+    @pytest.mark.parametrize(
+        ("sidecar", "sentence"),
+        [
+            ({"SamplingFrequency": 0}, "has SamplingFrequency 0, StartTime"),
+            ({"StartTime": "soon"}, "StartTime 'soon'"),
+            ({"Columns": "eda"}, "Columns 'eda'"),
+            (
+                {"Columns": ["eda", "b", "c"]},
+                "1 columns and 400 rows of numbers; its sidecar names 3 columns",
+            ),
+        ],
+    )
+    def test_a_sidecar_that_does_not_fit_is_refused(self, own, sidecar, sentence):
+        write_physio(own, {"eda": np.ones(400)}, **sidecar)
+        _, exclusions = read(own)
+        assert [item.subject for item in exclusions] == ["01"]
+        assert sentence in exclusions[0].reason
+
+    def test_a_missing_sidecar_or_a_damaged_file_is_refused(self, own):
+        path = write_physio(own, {"eda": np.linspace(0, 1, 400)})
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+        assert "cannot be unpacked" in read(own)[1][0].reason
+        path.write_bytes(gzip.compress(b"onset\tduration\n1\t2\n"))
+        assert "is no table of numbers" in read(own)[1][0].reason
+        path.write_bytes(gzip.compress(b""))
+        assert "is empty" in read(own)[1][0].reason
+        (path.parent / "sub-01_task-clips_physio.json").unlink()
+        assert "has no sidecar: expected sub-01_task-clips_physio.json" in read(own)[1][0].reason
+
+
+class TestBadInput:
+    def test_no_description(self, own):
+        (own / "dataset_description.json").unlink()
+        with pytest.raises(
+            DataError, match=r"has no dataset_description\.json, so it is no BIDS data set; it has"
+        ):
+            bids(own)
+        with pytest.raises(DataError, match="There is no folder"):
+            bids(own / "nowhere")
+
+    def test_no_recordings(self, own):
+        for folder in own.glob("sub-*"):
+            shutil.rmtree(folder)
+        with pytest.raises(DataError, match=r"has no EEG .* and no physio recording"):
+            bids(own)
+
+    def test_no_recording_of_the_task(self, study):
+        with pytest.raises(DataError, match="of task-rest in"):
+            bids(study, task="rest")
+
+    def test_the_family_needs_its_folder(self):
+        with pytest.raises(DataError, match="is told by its folder: pass root"):
+            get("bids")
+
+    def test_missing_mne_bids_says_how_to_install_it(self, study, monkeypatch):
+        find = importlib.util.find_spec
+        monkeypatch.setattr(
+            importlib.util, "find_spec", lambda name: None if name == "mne_bids" else find(name)
+        )
+        with pytest.raises(DataError, match=r'pip install "physioaffect\[bids\]"'):
+            bids(study)
+
+    def test_missing_channels(self, own):
+        eeg_file(own, "channels.tsv").unlink()
+        trials, exclusions = read(own)
+        assert {trial.subject for trial in trials} == {"02", "03"}
+        assert "has no sub-01_task-clips_channels.tsv, so nobody knows which channels" in exclusions[0].reason
+        for subject in ("02", "03"):
+            eeg_file(own, "channels.tsv", subject).unlink()
+        with pytest.raises(DataError, match="so nobody knows which channels are EEG"):
+            bids(own)
+
+    def test_an_event_outside_the_recording_is_reported_and_the_others_read(self, own):
+        path = eeg_file(own, "events.tsv")
+        path.write_text(path.read_text().replace("70.0", "80.0"))
+        trials, exclusions = read(own)
+        assert len(trials) == 11
+        (left,) = exclusions
+        assert (left.subject, left.trial, left.expected) == ("01", "clips-004", False)
+        assert "'glad' from 80 to 95 s lies outside the recording" in left.reason
+        result = check(bids(own), own)
+        assert not result.is_good
+        assert "lies outside the recording" in result.deviations[0]
+
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            (b"onset\ttrial_type\n1\ta\n", "lacks the column duration"),
+            (b"onset\tduration\ttrial_type\n1\t2\n", "has 2 fields in line 2, its header 3"),
+            (b"onset\tduration\ttrial_type\nsoon\t2\ta\n", "has the onset 'soon', expected seconds"),
+            (b"onset\tonset\tduration\n1\t2\t3\n", "has two columns of one name"),
+            (b"\xff\xfeo\0n\0", "is not a text in UTF-8"),
+        ],
+    )
+    def test_a_broken_events_table(self, own, content, sentence):
+        eeg_file(own, "events.tsv").write_bytes(content)
+        _, exclusions = read(own)
+        assert [item.subject for item in exclusions] == ["01"]
+        assert sentence in exclusions[0].reason
+
+    def test_broken_json(self, own):
+        (own / "dataset_description.json").write_text("{")
+        with pytest.raises(DataError, match="is not valid JSON"):
+            bids(own)
+        (own / "dataset_description.json").write_text("[1]")
+        with pytest.raises(DataError, match="holds list, expected a JSON object"):
+            bids(own)
+        (own / "dataset_description.json").write_text("[" * 100_000)
+        with pytest.raises(DataError, match="is not valid JSON"):
+            bids(own)
+
+    def test_a_truncated_recording_is_that_persons_alone(self, own):
+        path = eeg_file(own, "eeg.edf", "02")
+        path.write_bytes(path.read_bytes()[:200])
+        trials, exclusions = read(own)
+        assert {trial.subject for trial in trials} == {"01", "03"}
+        assert "sub-02_task-clips_eeg.edf cannot be read by mne-bids" in exclusions[0].reason
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        content=st.one_of(
+            st.binary(max_size=60), st.text(alphabet="\t\n0123n/a.-", max_size=60).map(str.encode)
+        )
+    )
+    def test_any_bytes_in_a_table_give_trials_or_a_sentence(self, tmp_path, content):
+        root = tmp_path / "skin"
+        root.mkdir(exist_ok=True)
+        (root / "dataset_description.json").write_text('{"Name": "Skin"}')
+        path = write_physio(root, {"eda": np.ones(40)})
+        path.write_bytes(gzip.compress(content))
+        (path.parent / "sub-01_task-clips_events.tsv").write_bytes(b"onset\tduration\ttrial_type\n" + content)
+        try:
+            dataset = bids(root)
+        except DataError:
+            return
+        list(dataset.read(root, report=lambda _: None))
