@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,6 +43,10 @@ def _plain_errors() -> Iterator[None]:
         yield
     except PhysioaffectError as error:
         _err.print(Text("Error: ", style="bold red"), Text(str(error)), sep="", soft_wrap=True)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _err.print(Text("Error: ", style="bold red"), Text(f"{where}{error.strerror or error}."), sep="")
         raise typer.Exit(2) from None
 
 
@@ -393,6 +396,8 @@ def evaluate(
     Given again after an interruption, the same command continues where it stopped.
     """
     with _plain_errors():
+        from joblib import cpu_count  # noqa: PLC0415
+
         from physioaffect.datasets import get  # noqa: PLC0415
         from physioaffect.evaluation import evaluate as run_evaluation  # noqa: PLC0415
         from physioaffect.evaluation.report import write_report  # noqa: PLC0415
@@ -414,7 +419,7 @@ def evaluate(
                 subjects=_names(subjects) if subjects is not None else None,
                 seed=seed,
                 strict=strict,
-                n_jobs=jobs or os.cpu_count() or 1,
+                n_jobs=jobs or cpu_count(),
                 progress=tell,
             )
         page = write_report(result)

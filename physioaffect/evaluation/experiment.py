@@ -110,7 +110,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         _refuse_ungranted(named, protocol)
     if recipe is None and dataset is not None and root is not None:
         recipe = default_recipe(dataset)
-    request = {
+    request: dict[str, Any] = {
         "data": _identity(data, dataset, root),
         "recipe": json.loads(recipe.to_json()) if recipe else None,
         "subjects": list(subjects) if subjects is not None else None,
@@ -159,6 +159,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
             strict=strict,
             n_jobs=n_jobs,
             progress=tell_read,
+            source_hash=request["data"]["sha256"],
         )
     table, unlabelled = make_table(features, task, raw=raw)
     if strict and (broken := [item for item in unlabelled if not item.expected]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -206,6 +207,7 @@ def extract(  # noqa: PLR0913  All options are named.
     strict: bool = False,
     n_jobs: int = 1,
     progress: Callable[[str, int], None] | None = None,
+    source_hash: str | None = None,
 ) -> Extracted:
     """Read a data set and make its feature table, subject by subject.
 
@@ -227,10 +229,14 @@ def extract(  # noqa: PLR0913  All options are named.
         Subjects read at once, where they lie in files of their own. Results do not depend on it.
     progress : callable, optional
         Called with (subject, number of subjects) whenever one is finished.
+    source_hash : str, optional
+        The data set's fingerprint, if it is known already.
 
     Returns
     -------
     Extracted
+        The attributes of ``features`` say what made it: the data set and its files' hash, the recipe, the
+        version.
 
     Raises
     ------
@@ -247,7 +253,14 @@ def extract(  # noqa: PLR0913  All options are named.
         )
     else:
         done = (_of_subject(dataset, subject, sources.pop(subject), recipe, keep) for subject in chosen)
-    return _join(dataset, root, chosen, done, strict=strict, progress=progress)
+    joined = _join(dataset, root, chosen, done, strict=strict, progress=progress)
+    made_by = {
+        "dataset": dataset.name,
+        "source_sha256": source_hash or dataset.fingerprint(root),
+        "recipe": recipe.to_json(),
+        "physioaffect": version("physioaffect"),
+    }
+    return joined._replace(features=joined.features.assign_attrs(made_by))
 
 
 def _join(

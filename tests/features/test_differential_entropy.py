@@ -164,10 +164,20 @@ def test_frames_are_those_of_welch(frame: float) -> None:
 
 
 def test_frames_reach_the_end_of_a_window_that_they_do_not_divide() -> None:
-    x = noise(600)  # 2.4 s
+    x = noise(600)  # 2.4 s: three frames of 1 s would overlap by less than half, so there are four.
     variance = band_variance_stft(x, sfreq=SFREQ, bands=ALPHA, frame=1.0)
-    single = [band_variance_stft(x[k : k + 250], sfreq=SFREQ, bands=ALPHA) for k in (0, 175, 350)]
+    single = [band_variance_stft(x[k : k + 250], sfreq=SFREQ, bands=ALPHA) for k in (0, 117, 233, 350)]
     assert_allclose(variance, np.mean(single, axis=0))
+
+
+@pytest.mark.parametrize("seconds", [2.1, 2.5, 2.9, 3.0, 4.7])
+def test_no_part_of_a_window_goes_unused(seconds: float) -> None:
+    x = noise(round(seconds * SFREQ))
+    usual = band_variance_stft(x, sfreq=SFREQ, bands=ALPHA, frame=2.0)
+    for first in range(5, len(x) - 30, 25):
+        louder = x.copy()
+        louder[first : first + 25] *= 50
+        assert band_variance_stft(louder, sfreq=SFREQ, bands=ALPHA, frame=2.0)[0] > usual[0]
 
 
 def test_a_window_shorter_than_a_frame_is_one_frame() -> None:
