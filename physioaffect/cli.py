@@ -73,36 +73,53 @@ def _main(
 
 @app.command()
 def datasets(
+    name: Annotated[str | None, typer.Argument(help="Tell all about this one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """List the data sets: people, signals, tasks, images and how to get them."""
-    from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS  # noqa: PLC0415
+    """List the data sets, or tell about one: its tasks, what is expected on disk and how to get it."""
+    from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS, get_any  # noqa: PLC0415
 
-    families = {name: inspect.cleandoc(make.__doc__ or "") for name, make in FAMILIES_OF_DATASETS.items()}
+    families = {key: inspect.cleandoc(make.__doc__ or "") for key, make in FAMILIES_OF_DATASETS.items()}
     if as_json:
-        described = {name: _describe(known) for name, known in (DATASETS | FACE_SETS).items()}
+        described = {key: _describe(known) for key, known in (DATASETS | FACE_SETS).items()}
         described |= {
-            name: {"kind": "family", "title": text.partition("\n")[0]} for name, text in families.items()
+            key: {"kind": "family", "title": text.partition("\n")[0]} for key, text in families.items()
         }
         _out.print_json(data=described)
         return
+    if name is not None:
+        with _plain_errors():
+            if name in families:
+                _out.print(Text(families[name].partition("\n\nParameters")[0]))
+            else:
+                _print_all_about(get_any(name))
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("name", "what", "people", "signals or classes"):
+        table.add_column(column, no_wrap=column == "name")
     for d in DATASETS.values():
-        rates = ", ".join(f"{name} {rate:g} Hz" for name, rate in d.sfreqs.items())
-        tasks = [f"task {task.name}: {task.description}" for task in d.tasks.values()]
-        _print_data_set(d, f"{d.n_subjects} people; {rates}", *tasks)
+        table.add_row(d.name, d.title, str(d.n_subjects), ", ".join(d.sfreqs))
     for f in FACE_SETS.values():
-        splits = ", ".join(f"{name} {n}" for name, n in f.splits.items())
-        _print_data_set(f, f"faces; {splits}", f"classes: {', '.join(f.classes)}")
-    for name, text in families.items():
-        _out.print(Text(name, style="bold"), Text(f"  {text.partition(chr(10))[0]}", style="dim"))
-        _out.print()
+        table.add_row(f.name, f.title, str(f.n_subjects or "unknown"), f"faces: {', '.join(f.classes)}")
+    for key, text in families.items():
+        table.add_row(key, text.partition(":")[0], "any", "what the folder holds")
+    _out.print(table)
+    _out.print(Text("physioaffect datasets NAME tells tasks, layout and how to get it."))
 
 
-def _print_data_set(known: DataSet | FaceSet, *lines: str) -> None:
+def _print_all_about(known: DataSet | FaceSet) -> None:
+    from physioaffect.recording import DataSet  # noqa: PLC0415
+
     _out.print(Text(known.name, style="bold"), Text(f"  {known.title}", style="dim"))
-    for line in (*lines, f"on disk: {known.layout}", f"get it: {known.how_to_get}"):
+    if isinstance(known, DataSet):
+        rates = ", ".join(f"{name} {rate:g} Hz" for name, rate in known.sfreqs.items())
+        lines = [f"{known.n_subjects} people; {rates}"]
+        lines += [f"task {task.name}: {task.description}" for task in known.tasks.values()]
+    else:
+        splits = ", ".join(f"{name or 'all'} {n}" for name, n in known.splits.items())
+        lines = [f"faces; {splits}", f"classes: {', '.join(known.classes)}"]
+    for line in (*lines, f"on disk: {known.layout}", f"get it: {known.how_to_get}", known.licence):
         _out.print(Text(f"  {line}"))
-    _out.print()
 
 
 def _describe(known: DataSet | FaceSet) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
-from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS
+from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS, get_any
 
 runner = CliRunner()
 
@@ -26,15 +26,38 @@ def small_dreamer(tmp_path_factory):
     return folder
 
 
-def test_datasets_lists_every_data_set_and_task():
+def test_datasets_lists_every_data_set():
     code, printed, _ = call("datasets")
     assert code == 0
-    for dataset in DATASETS.values():
-        assert dataset.name in printed
-        assert all(task in printed for task in dataset.tasks)
-    for faces in FACE_SETS.values():
-        assert faces.name in printed
-        assert ", ".join(faces.classes) in " ".join(printed.split())
+    assert all(f" {name} " in printed for name in (*DATASETS, *FACE_SETS, *FAMILIES_OF_DATASETS))
+
+
+@pytest.mark.parametrize("name", [*DATASETS, *FACE_SETS])
+def test_datasets_tells_all_about_one(name):
+    code, printed, _ = call("datasets", name)
+    assert code == 0
+    known = get_any(name)
+    told = " ".join(printed.split())
+    for text in (known.title, known.how_to_get, known.layout, *_details(known)):
+        assert " ".join(text.split()) in told
+
+
+def _details(known):
+    return (
+        [", ".join(known.classes)]
+        if known.name in FACE_SETS
+        else [t.description for t in known.tasks.values()]
+    )
+
+
+def test_datasets_tells_about_a_family_and_refuses_strangers():
+    assert "BIDS" in call("datasets", "bids")[1]
+    code, _, complaint = call("datasets", "amigos")
+    assert code == 2
+    assert "amigos" in complaint
+
+
+def test_datasets_in_json():
     described = json.loads(call("datasets", "--json")[1])
     assert set(described) == {*DATASETS, *FACE_SETS, *FAMILIES_OF_DATASETS}
     kinds = {name: value["kind"] for name, value in described.items()}
