@@ -90,7 +90,8 @@ def datasets(
     if name is not None:
         with _plain_errors():
             if name in families:
-                _out.print(Text(families[name].partition("\n\nParameters")[0]))
+                paragraphs = families[name].partition("\n\nParameters")[0].split("\n\n")
+                _out.print(Text("\n\n".join(" ".join(text.split()) for text in paragraphs)))
             else:
                 _print_all_about(get_any(name))
         return
