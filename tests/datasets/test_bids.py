@@ -434,3 +434,36 @@ class TestBadInput:
         except DataError:
             return
         list(dataset.read(root, report=lambda _: None))
+
+
+def test_sessions_and_runs_are_told_apart_and_brainvision_is_read(tmp_path):
+    import mne
+
+    pytest.importorskip("pybv")
+    eeg, ecg = recording(0)
+    info = mne.create_info([*NAMES, "ECG"], SFREQ, ["eeg"] * len(NAMES) + ["ecg"])
+    for subject in ("01", "02"):
+        for session in ("mon", "tue"):
+            for run in (1, 2):
+                raw = mne.io.RawArray(np.concatenate([eeg, ecg]), info, verbose="error")
+                raw.set_annotations(
+                    mne.Annotations([10.0, 30.0], [15.0] * 2, ["sad", "glad"]), verbose="error"
+                )
+                path = mne_bids.BIDSPath(
+                    subject=subject, session=session, run=run, task="clips", datatype="eeg", root=tmp_path
+                )
+                mne_bids.write_raw_bids(
+                    raw, path, allow_preload=True, format="BrainVision", overwrite=True, verbose="error"
+                )
+    trials = list(bids(tmp_path).read(tmp_path))
+    assert len(trials) == 2 * 2 * 2 * 2
+    places = {(t.subject, t.session, t.trial) for t in trials}
+    assert len(places) == len(trials)
+    assert {t.session for t in trials} == {"mon", "tue"}
+    of_monday = [t for t in trials if (t.subject, t.session) == (trials[0].subject, "mon")]
+    assert [t.order for t in of_monday] == [0, 1, 2, 3]
+    assert [t.condition for t in of_monday] == ["sad", "glad", "sad", "glad"]
+    first = of_monday[0].signal("eeg")
+    assert first.unit == "V"
+    # BrainVision keeps 0.1 uV a step.
+    assert_allclose(first.data, eeg[:, 10 * SFREQ : 25 * SFREQ], atol=1.1e-7)
