@@ -42,10 +42,15 @@ class Bdf(NamedTuple):
     record: float
 
     def channel(self, name: str) -> BdfChannel:
-        """Find a channel by name; a `DataError` says which there are."""
-        for channel in self.channels:
-            if channel.name == name:
-                return channel
+        """Find a channel by name; a `DataError` says which there are, or that there are several."""
+        named = [channel for channel in self.channels if channel.name == name]
+        if len(named) > 1:
+            raise DataError(
+                f"{self.path} has {len(named)} channels {name!r}; nobody knows which is meant. Use the file "
+                "as distributed."
+            )
+        if named:
+            return named[0]
         raise DataError(
             f"{self.path} has no channel {name!r}; it has {', '.join(c.name for c in self.channels[:60])}."
         )

@@ -68,6 +68,17 @@ class Outline(NamedTuple):
     scales: Mapping[str, tuple[float, float]]
 
 
+def _check_place(file: Path, folder: Path) -> None:
+    """Refuse a file that lies in the folder of another person or session than its name says."""
+    own = entities(file)
+    session = next((part.removeprefix("ses-") for part in file.parts[-3:-1] if part.startswith("ses-")), None)
+    if own.get("sub") != folder.name.removeprefix("sub-") or own.get("ses") != session:
+        raise DataError(
+            f"{file} lies in a folder of another subject or session than its name says. Put it where it "
+            "belongs."
+        )
+
+
 def find_recordings(root: Path, task: str | None) -> dict[str, tuple[Recording, ...]]:
     """Find what was recorded of each subject, in order of session and name."""
     found = {}
@@ -79,12 +90,14 @@ def find_recordings(root: Path, task: str | None) -> dict[str, tuple[Recording, 
             for datatype in _FOLDERS
             if (place / datatype).is_dir()
             for file in sorted((place / datatype).iterdir())
+            if file.is_file()
         ]
         together: dict[tuple[tuple[str, str], ...], list[Path]] = {}
         for file in files:
             stem = file.name.partition(".")[0]
             is_eeg = stem.endswith("_eeg") and file.suffix in _EEG
             if is_eeg or (stem.endswith("_physio") and file.name.endswith(".tsv.gz")):
+                _check_place(file, folder)
                 key = tuple(sorted((k, v) for k, v in entities(file).items() if k != "recording"))
                 together.setdefault(key, []).append(file)
         recordings = []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from physioaffect.errors import DataError
@@ -30,10 +32,25 @@ class Person(NamedTuple):
     tags: tuple[str, ...]
 
 
+def _check_companions(header: Path) -> None:
+    """Refuse a BrainVision header that names files of another folder: the names come from a stranger."""
+    if header.suffix.lower() != ".vhdr":
+        return
+    with header.open("rb") as stream:
+        text = stream.read(1 << 20).decode("utf-8", errors="replace")
+    for name in re.findall(r"(?mi)^\s*(?:DataFile|MarkerFile)\s*=\s*(.*?)\s*$", text):
+        if not name or re.search(r"[/\\]", name) or (header.parent / name).is_symlink():
+            raise DataError(
+                f"{header} names the file {name[:80]!r}; expected a file of the same folder. Put the "
+                "recording's files together and mend the names in the header."
+            )
+
+
 def _read_raw(recording: Recording) -> Any:
     mne_bids: Any = importlib.import_module("mne_bids")  # An extra, and slow to import.
     assert recording.eeg is not None
     channels_table(recording)  # Its sentence is better than mne-bids'.
+    _check_companions(recording.eeg)
     try:
         path = mne_bids.get_bids_path_from_fname(recording.eeg, verbose="error")
         path.update(root=recording.root)

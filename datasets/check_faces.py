@@ -29,7 +29,7 @@ class FaceTally:
         self._subjects: set[str] = set()
         self._sequences: set[tuple[str | None, str]] = set()
         self._identifiers: set[str] = set()
-        self._seen: set[bytes] = set()
+        self._seen: dict[bytes, str | None] = {}
         self._scores = {"valence": Range(), "arousal": Range()}
         self._n_flat = self._n_copies = self._n_dimensional = 0
 
@@ -83,7 +83,12 @@ class FaceTally:
         else:
             digest = hashlib.blake2b(np.ascontiguousarray(face.image).data, digest_size=16).digest()
             self._n_copies += digest in self._seen
-            self._seen.add(digest)
+            first = self._seen.setdefault(digest, face.subject)
+            if None not in {first, face.subject} and first != face.subject:
+                sentence = (
+                    f"{where} is pixel for pixel an image of subject {first}: one person has two names."
+                )
+                self._broken.add("same image of two people", sentence)
 
     def _class_of(self, face: Face, where: str) -> str:
         if unknown := [name for name in face.votes if name not in self._faces.classes]:

@@ -35,7 +35,7 @@ class TrialTally:
         self._labels: dict[str, Counter[str]] = {name: Counter() for name in dataset.tasks}
         self._scores: dict[str, Range] = {name: Range() for name in dataset.tasks}
         self._n_trials: dict[str, int] = {}
-        self._seen: dict[bytes, tuple[str, str]] = {}
+        self._seen: dict[bytes, tuple[str, str, str]] = {}
         self._n_simulated = self._n_short = 0
         self._start_subject()
 
@@ -135,11 +135,14 @@ class TrialTally:
         if np.fmin.reduce(largest.data, axis=None) == np.fmax.reduce(largest.data, axis=None):
             return
         digest = hashlib.blake2b(np.ascontiguousarray(largest.data).data, digest_size=16).digest()
-        subject, first = self._seen.setdefault(digest, (trial.subject, trial.trial))
-        if subject != trial.subject:
+        own = (trial.subject, trial.session, trial.trial)
+        first = self._seen.setdefault(digest, own)
+        if first != own:
+            subject, session, number = first
             self._broken.add(
                 "same recording twice",
-                f"{where} holds the same {largest.kind} as subject {subject}, trial {first}: one is a copy.",
+                f"{where} holds the same {largest.kind} as subject {subject}, session {session}, trial "
+                f"{number}: one is a copy.",
             )
 
     def _add_ratings(self, trial: Trial, where: str) -> None:

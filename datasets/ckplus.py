@@ -56,7 +56,7 @@ def _listing(folder: Path, pattern: re.Pattern[str], name: str) -> tuple[Path, .
     """Files of a sequence, in order; whatever else an operating system left there does not count."""
     if not folder.is_dir():
         return ()
-    matches = [(pattern.fullmatch(path.name), path) for path in folder.iterdir()]
+    matches = [(pattern.fullmatch(path.name), path) for path in folder.iterdir() if path.is_file()]
     return tuple(sorted(path for match, path in matches if match and match[1].upper() == name))
 
 

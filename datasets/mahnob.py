@@ -6,6 +6,7 @@ on Affective Computing 3(1), 42-55. doi:10.1109/T-AFFC.2011.25
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,9 @@ _LEAD_NAMES = ("ECG1", "ECG2", "ECG3")
 _VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "\N{MICRO SIGN}V": 1e-6, "nV": 1e-9}
 _SIEMENS = {"uS": 1.0, "\N{MICRO SIGN}S": 1.0, "nS": 1e-3}
 _CELSIUS = {"C", "degC", "deg C", "Degr C", "Degree C", "\N{DEGREE SIGN}C"}
+
+# As the makers name a recording: Part_1_S_Trial2_emotion.bdf, S of a rated clip and N of a neutral one.
+_NAME = re.compile(r"Part_(\d+)_([SN])_", re.IGNORECASE)
 
 
 class _Folder(NamedTuple):
@@ -70,6 +74,24 @@ def _recordings(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".bdf" and path.is_file())
 
 
+def _check_name(path: Path, subject: str) -> None:
+    """Refuse a recording whose name is another person's, or a neutral clip's."""
+    named = _NAME.match(path.name)
+    if named and (named[1] != subject or named[2].upper() != "S"):
+        raise DataError(
+            f"{path} is by its name of part {named[1]}, {named[2]}; its session.xml tells of the rated clip "
+            f"(S) of subject {subject}. Put each file where it belongs."
+        )
+
+
+def _check_rates(bdf: Bdf, names: Sequence[str]) -> None:
+    for name in ("Status", *names):
+        if (sfreq := bdf.sfreq(name)) != SFREQ:
+            raise DataError(
+                f"{bdf.path} has {name} at {sfreq:g} Hz; expected {SFREQ:g} Hz. Use the file as distributed."
+            )
+
+
 def _files(root: Path) -> Sequence[Path]:
     return [
         path
@@ -97,8 +119,6 @@ def _open(root: Path) -> dict[str, _Person]:
 
 def _onset_and_end(bdf: Bdf) -> tuple[float, float]:
     """Find the clip: it begins 30 s in, with the first pulse of the status, and ends with the second."""
-    if (sfreq := bdf.sfreq("Status")) != SFREQ:
-        raise DataError(f"{bdf.path} has {sfreq:g} Hz; expected {SFREQ:g} Hz. Use the file as distributed.")
     # Only the low 16 bits are triggers. Which number they show varies.
     is_high = (bdf.counts("Status") & 0xFFFF) > 0
     rises = (np.flatnonzero(~is_high[:-1] & is_high[1:]) + 1) / SFREQ
@@ -135,6 +155,7 @@ def _conductance(bdf: Bdf) -> tuple[NDArray[np.float64], str]:
 def _signals(path: Path) -> dict[str, Signal]:
     """All signals of a file, with the clip's onset as zero and its end at the end."""
     bdf = open_bdf(path)
+    _check_rates(bdf, (*ELECTRODES, "EXG1", "EXG2", "EXG3", "GSR1", "Resp", "Temp"))
     onset, end = _onset_and_end(bdf)
     conductance, conductance_unit = _conductance(bdf)
     is_celsius = bdf.channel("Temp").unit in _CELSIUS
@@ -179,6 +200,7 @@ def _trials(subject: str, source: _Person, report: Report) -> Iterator[Trial]:
             _left_out(subject, folder, report, reason, expected=False)
             continue
         try:
+            _check_name(recordings[0], subject)
             signals = _signals(recordings[0])
         except DataError as error:
             _left_out(subject, folder, report, str(error), expected=False)

@@ -27,6 +27,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 _N_HEADER = 128
 _CHUNK = 1 << 20
 _DEEPEST = 16
+_MOST_CELLS, _MOST_LINES = 1_000_000, 10_000
 _LONGEST_NAME = 63
 _MATRIX, _COMPRESSED = 14, 15
 _NUMBERS = {
@@ -67,6 +68,7 @@ class _Stream:
         self._inflate = zlib.decompressobj() if is_compressed else None
         self._buffer, self._at = b"", 0
         self.position = 0
+        self.n_cells = 0  # Read so far, of cells and fields.
 
     def _refill(self) -> bool:
         """Fetch more; False where there is no more."""
@@ -184,6 +186,8 @@ def _read_text(stream: _Stream, header: _Header, end: int) -> str:
         raise _Damaged(f"characters are stored as type {kind}, which is none")
     text = data.tobytes().decode(_CODECS[kind], errors="replace")
     n_rows = min(header.shape[0], len(text))
+    if n_rows > _MOST_LINES:
+        raise _Damaged(f"it holds a table of {n_rows} lines of text, more than {_MOST_LINES}")
     return "\n".join(text[row::n_rows] for row in range(n_rows))  # Stored column by column.
 
 
@@ -201,6 +205,10 @@ def _read_arrays(stream: _Stream, n_arrays: int, end: int, depth: int) -> list[A
     """Read the arrays in a cell array or struct."""
     if depth == _DEEPEST or 8 * n_arrays > end - stream.position:
         raise _Damaged("its arrays nest too deep, or claim more cells than there are")
+    # A cell costs some 200 bytes here, of which a compressed file need hold next to none.
+    stream.n_cells += n_arrays
+    if stream.n_cells > _MOST_CELLS:
+        raise _Damaged(f"it holds more than {_MOST_CELLS} cells and fields")
     values: list[Any] = []
     for _ in range(n_arrays):
         element = _tag(stream, end)

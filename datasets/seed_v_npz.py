@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from physioaffect.devices.empatica import ZIP_ERRORS
 from physioaffect.errors import DataError
 
 from .seed_feature_table import N_BANDS, FeatureTrial, numbers
@@ -114,17 +113,7 @@ def _member(path: Path, name: str) -> bytes:
         raise DataError(
             f"{path} lacks {name}; expected data.npy and label.npy. Use the file as distributed."
         ) from None
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        OSError,
-        OverflowError,
-        RuntimeError,
-        ValueError,
-        struct.error,
-    ) as error:
+    except ZIP_ERRORS as error:
         raise DataError(
             f"{path} cannot be read as an npz file ({error}). It may be cut short: download it again."
         ) from error

@@ -17,6 +17,7 @@ __all__ = ["STOP", "Budget", "Machine"]
 
 STOP = ord(".")
 _MEMORY, _MEMORY_PER_BYTE = 64 << 20, 8
+_EACH = 64
 _MOST_KEYS, _HIGHEST_KEY = 100_000, 2**63
 _NO_OPCODES = {
     **{"i": "INST", "o": "OBJ", "\x81": "NEWOBJ", "\x92": "NEWOBJ_EX", "P": "PERSID", "Q": "BINPERSID"},
@@ -132,7 +133,8 @@ class Machine:
         raise Refused("it ends in the middle of a line" if is_over else "a line is longer than it may be")
 
     def push(self, value: Any) -> None:
-        """Put a value on the stack."""
+        """Put a value on the stack, and account for what any value costs Python."""
+        self.charge(_EACH)
         self._stack.append(value)
 
     def pop(self) -> Any:

@@ -137,13 +137,12 @@ def wesad_quest(root: Path | str, subject: str) -> Quest:
 def _notes(folder: Path, report: Report) -> tuple[str, ...]:
     """Tags from the makers' notes on a person."""
     path = _file(folder, "_readme.txt")
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(_LARGEST_README).decode("utf-8-sig", errors="replace")
-    except OSError:
+    if not path.is_file():
         reason = f"{folder.name} has no {path.name}: the makers' notes on this recording are not known."
         report(Exclusion(subject=folder.name, reason=reason, expected=True))
         return ()
+    with path.open("rb") as stream:
+        text = stream.read(_LARGEST_README).decode("utf-8-sig", errors="replace")
     _, *after = _NOTES.split(text, maxsplit=1)
     lines = (" ".join(line.strip(" \t-*").split()) for line in "".join(after).splitlines())
     notes = tuple(line for line in lines if line and not line.startswith("#"))
@@ -152,7 +151,7 @@ def _notes(folder: Path, report: Report) -> tuple[str, ...]:
 
 def _questionnaire(folder: Path, report: Report) -> Quest | None:
     path = _file(folder, "_quest.csv")
-    if not path.exists():
+    if not path.is_file():
         reason = f"{folder.name} has no {path.name}: its trials come without ratings."
         report(Exclusion(subject=folder.name, reason=reason, expected=True))
         return None

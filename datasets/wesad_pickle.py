@@ -187,7 +187,7 @@ def read_recording(path: Path, device: Device, subject: str) -> Recording:
     """
     recording = load(path)
     found = _item(recording, "subject", path, "at its top")
-    if found != subject:
+    if not isinstance(found, str) or found != subject:
         raise DataError(
             f"{path} says that it is of {str(found)[:40]!r}; expected {subject!r}, as the folder is called. "
             "Put each file into its own person's folder."

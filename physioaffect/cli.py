@@ -36,17 +36,23 @@ _out = Console()
 _err = Console(stderr=True)
 
 
+def _text(text: str, style: str = "") -> Text:
+    """Text that may come from a file: what a terminal would obey or cannot show is escaped."""
+    shown = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return Text("".join(shown), style=style)
+
+
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """Turn an error that the user can mend into a paragraph and exit code 2."""
     try:
         yield
     except PhysioaffectError as error:
-        _err.print(Text("Error: ", style="bold red"), Text(str(error)), sep="", soft_wrap=True)
+        _err.print(_text("Error: ", style="bold red"), _text(str(error)), sep="", soft_wrap=True)
         raise typer.Exit(2) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _err.print(Text("Error: ", style="bold red"), Text(f"{where}{error.strerror or error}."), sep="")
+        _err.print(_text("Error: ", style="bold red"), _text(f"{where}{error.strerror or error}."), sep="")
         raise typer.Exit(2) from None
 
 
@@ -91,7 +97,7 @@ def datasets(
         with _plain_errors():
             if name in families:
                 paragraphs = families[name].partition("\n\nParameters")[0].split("\n\n")
-                _out.print(Text("\n\n".join(" ".join(text.split()) for text in paragraphs)))
+                _out.print(_text("\n\n".join(" ".join(text.split()) for text in paragraphs)))
             else:
                 _print_all_about(get_any(name))
         return
@@ -105,13 +111,13 @@ def datasets(
     for key, text in families.items():
         table.add_row(key, text.partition(":")[0], "any", "what the folder holds")
     _out.print(table)
-    _out.print(Text("physioaffect datasets NAME tells tasks, layout and how to get it."))
+    _out.print(_text("physioaffect datasets NAME tells tasks, layout and how to get it."))
 
 
 def _print_all_about(known: DataSet | FaceSet) -> None:
     from physioaffect.recording import DataSet  # noqa: PLC0415
 
-    _out.print(Text(known.name, style="bold"), Text(f"  {known.title}", style="dim"))
+    _out.print(_text(known.name, style="bold"), _text(f"  {known.title}", style="dim"))
     if isinstance(known, DataSet):
         rates = ", ".join(f"{name} {rate:g} Hz" for name, rate in known.sfreqs.items())
         lines = [f"{known.n_subjects} people; {rates}"]
@@ -120,7 +126,7 @@ def _print_all_about(known: DataSet | FaceSet) -> None:
         splits = ", ".join(f"{name or 'all'} {n}" for name, n in known.splits.items())
         lines = [f"faces; {splits}", f"classes: {', '.join(known.classes)}"]
     for line in (*lines, f"on disk: {known.layout}", f"get it: {known.how_to_get}", known.licence):
-        _out.print(Text(f"  {line}"))
+        _out.print(_text(f"  {line}"))
 
 
 def _describe(known: DataSet | FaceSet) -> dict[str, Any]:
@@ -153,7 +159,7 @@ def download(
         dataset = get(name)
         if dataset.download is None:
             raise DataError(f"{dataset.title} cannot be downloaded freely. {dataset.how_to_get}")
-        _out.print(Text(f"{dataset.title} is in {dataset.download(path)}. {dataset.licence}"))
+        _out.print(_text(f"{dataset.title} is in {dataset.download(path)}. {dataset.licence}"))
 
 
 @app.command()
@@ -212,7 +218,7 @@ def simulate(
             raise DataError(_refusal(known.title, strange[0], accepted))
         with _err.status(f"Simulating {known.title}"):
             written = known.simulate(path, **wanted)
-        _out.print(Text(f"Simulated {known.title} is in {written}."))
+        _out.print(_text(f"Simulated {known.title} is in {written}."))
 
 
 _OPTIONS = {"n_subjects": "--subjects", "n_clips": "--clips", "max_seconds": "--seconds"}
@@ -284,18 +290,18 @@ def _print_check(result: CheckResult) -> None:
     table = Table(title=f"{result.title} in {result.root}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for title in ("", "what", "expected", "found"):
         table.add_column(title)
-    marks = {True: Text("ok", style="green"), False: Text("!", style="bold red"), None: Text("")}
+    marks = {True: _text("ok", style="green"), False: _text("!", style="bold red"), None: _text("")}
     for row in result.rows:
-        table.add_row(marks[row.is_good], Text(row.what), Text(row.expected), Text(row.found))
+        table.add_row(marks[row.is_good], _text(row.what), _text(row.expected), _text(row.found))
     _out.print(table)
     for note in result.notes:
-        _out.print(Text(f"Note: {note}", style="dim"), soft_wrap=True)
+        _out.print(_text(f"Note: {note}", style="dim"), soft_wrap=True)
     for sentence in result.deviations:
-        _out.print(Text(f"Deviation: {sentence}", style="yellow"), soft_wrap=True)
+        _out.print(_text(f"Deviation: {sentence}", style="yellow"), soft_wrap=True)
     n_broken = len(result.deviations)
     many = f"{n_broken} deviation{'s'[: n_broken > 1]}"
     said = "good, everything is as expected" if result.is_good else f"it deviates, {many} above"
-    _out.print(Text(f"Verdict: {said}.", style="bold"))
+    _out.print(_text(f"Verdict: {said}.", style="bold"))
 
 
 @contextmanager
@@ -343,9 +349,9 @@ def _print_table(result: Result) -> None:
     for protocol in run["protocols"]:
         has_no_claim = protocol["claim"] is None
         table.add_row(
-            Text(protocol["name"], style="bold"),
+            _text(protocol["name"], style="bold"),
             *([""] * len(shown)),
-            Text("no claim" if has_no_claim else "", style="bold red"),
+            _text("no claim" if has_no_claim else "", style="bold red"),
         )
         for model in [*run["models"], *run["baselines"]]:
             cells = [scored[protocol["name"], model, level, metric] for level, metric in shown]
@@ -353,7 +359,7 @@ def _print_table(result: Result) -> None:
             table.add_row(
                 f"  {model} z" if model in protocol["scaled_per_subject"] else f"  {model}",
                 *(f"{cell.mean:.2f}±{cell.sd:.2f}" for cell in cells),
-                Text("; ".join(own), style="red"),
+                _text("; ".join(own), style="red"),
                 style="dim" if model in run["baselines"] else "",
             )
         table.add_section()
@@ -362,13 +368,13 @@ def _print_table(result: Result) -> None:
         claim = protocol["claim"] or "Supports no claim: it shows what leakage is worth."
         _out.print(Text.assemble((f"{protocol['name']}: ", "bold"), claim))
     if any(protocol["scaled_per_subject"] for protocol in run["protocols"]):
-        _out.print(Text("z: features standardised within each person, the test person's windows included."))
+        _out.print(_text("z: features standardised within each person, the test person's windows included."))
     broken = [item for item in run["exclusions"] if not item["expected"]]
     for item in broken:
         where = f"{item['subject']}, trial {item['trial']}" if item["trial"] else item["subject"]
-        _out.print(Text(f"Left out: {where}. {item['reason']}", style="yellow"))
+        _out.print(_text(f"Left out: {where}. {item['reason']}", style="yellow"))
     if n_expected := len(run["exclusions"]) - len(broken):
-        _out.print(Text(f"{n_expected} expected exclusion{'s'[: n_expected > 1]}: see the report."))
+        _out.print(_text(f"{n_expected} expected exclusion{'s'[: n_expected > 1]}: see the report."))
 
 
 def _as_json(result: Result) -> dict[str, Any]:
@@ -445,7 +451,7 @@ def evaluate(
         _out.print_json(data=_as_json(result), allow_nan=False)
         return
     _print_table(result)
-    _out.print(Text(f"Report: {page}", style="bold"), soft_wrap=True)
+    _out.print(_text(f"Report: {page}", style="bold"), soft_wrap=True)
 
 
 @app.command()
@@ -464,7 +470,7 @@ def report(
         _out.print_json(data=_as_json(result), allow_nan=False)
         return
     _print_table(result)
-    _out.print(Text(f"Report: {page}", style="bold"), soft_wrap=True)
+    _out.print(_text(f"Report: {page}", style="bold"), soft_wrap=True)
 
 
 def main() -> None:

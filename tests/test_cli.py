@@ -233,3 +233,10 @@ def test_version():
     code, printed, _ = call("--version")
     assert code == 0
     assert printed.strip()
+
+
+def test_what_a_terminal_would_obey_is_escaped(tmp_path):
+    code, _, complaint = call("check", "dreamer", tmp_path / "\x1b]0;owned\x07")
+    assert code == 2
+    assert "\x1b" not in complaint
+    assert "\\x1b]0;owned\\x07" in complaint.replace(" ", "")

@@ -467,3 +467,28 @@ def test_sessions_and_runs_are_told_apart_and_brainvision_is_read(tmp_path):
     assert first.unit == "V"
     # BrainVision keeps 0.1 uV a step.
     assert_allclose(first.data, eeg[:, 10 * SFREQ : 25 * SFREQ], atol=1.1e-7)
+
+
+def test_a_header_that_names_files_elsewhere_is_refused(tmp_path):
+    import mne
+
+    pytest.importorskip("pybv")
+    info = mne.create_info([*NAMES, "ECG"], SFREQ, ["eeg"] * len(NAMES) + ["ecg"])
+    raw = mne.io.RawArray(np.concatenate(recording(0)), info, verbose="error")
+    path = mne_bids.BIDSPath(subject="01", task="clips", datatype="eeg", root=tmp_path)
+    mne_bids.write_raw_bids(
+        raw, path, allow_preload=True, format="BrainVision", overwrite=True, verbose="error"
+    )
+    header = eeg_file(tmp_path, "eeg.vhdr")
+    header.write_text(header.read_text().replace("DataFile=", "DataFile=../../../"))
+    with pytest.raises(
+        DataError, match=r"names the file '\.\./\.\./\.\./sub-01.*expected a file of the same"
+    ):
+        list(bids(tmp_path).read(tmp_path))
+
+
+def test_a_file_in_another_persons_folder_is_refused(own):
+    stray = eeg_file(own, "eeg.edf").with_name("sub-02_task-clips_run-9_eeg.edf")
+    shutil.copyfile(eeg_file(own, "eeg.edf"), stray)
+    with pytest.raises(DataError, match="lies in a folder of another subject or session than its name says"):
+        bids(own)

@@ -157,8 +157,8 @@ def test_a_copied_recording_is_found():
         yield from (trial(subject, name, signals=trial("1", name).signals) for name in "ab")
 
     assert check(toy(copies), "x").deviations == (
-        "Subject 2, trial a holds the same eeg as subject 1, trial a: one is a copy.",
-        "Subject 2, trial b holds the same eeg as subject 1, trial b: one is a copy.",
+        "Subject 2, trial a holds the same eeg as subject 1, session 1, trial a: one is a copy.",
+        "Subject 2, trial b holds the same eeg as subject 1, session 1, trial b: one is a copy.",
     )
 
 
@@ -308,3 +308,11 @@ def test_real_recordings_are_good(real_data, dataset, folder):
     result = check(dataset, real_data / folder)
     assert result.deviations == ()
     assert "These are simulated data, no recordings of people." not in result.notes
+
+
+def test_a_trial_copied_over_another_of_the_same_person_is_found():
+    def copies(subject: str, _report: Report) -> Iterator[Trial]:
+        yield from (trial(subject, name, signals=trial(subject, "a").signals) for name in "ab")
+
+    found = check(toy(copies), "x").deviations
+    assert "Subject 1, trial b holds the same eeg as subject 1, session 1, trial a: one is a copy." in found

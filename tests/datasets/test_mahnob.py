@@ -219,7 +219,7 @@ def test_a_broken_recording_is_left_out_with_a_sentence(root, good_bdf, change, 
 def test_another_sampling_rate_and_two_recordings_are_said(root, good_bdf):
     path = next((root / "Sessions" / "2").glob("*.bdf"))
     path.write_bytes(bdf(status(seconds=74), rate=512))
-    with pytest.raises(DataError, match="has 512 Hz; expected 256 Hz"):
+    with pytest.raises(DataError, match="has Status at 512 Hz; expected 256 Hz"):
         list(MAHNOB.read(root))
     path.write_bytes(good_bdf)
     (path.parent / "another.bdf").write_bytes(good_bdf)
@@ -383,3 +383,19 @@ def test_the_command_line_evaluates_what_was_simulated(simulated, tmp_path):
     assert run.exit_code == 0, run.output
     scored = json.loads(run.stdout)["run"]["table"]
     assert (scored["n_subjects"], scored["n_trials"], scored["simulated"]) == (3, 12, True)
+
+
+def test_a_recording_named_after_another_person_is_refused(root):
+    path = next((root / "Sessions" / "2").glob("*.bdf"))
+    path.rename(path.with_name("Part_2_S_Trial1_emotion.bdf"))
+    with pytest.raises(
+        DataError, match=r"by its name of part 2, S; its session.xml tells .* of subject 1"
+    ):
+        list(MAHNOB.read(root))
+
+
+def test_two_channels_of_one_name_are_refused(root, good_bdf):
+    path = next((root / "Sessions" / "2").glob("*.bdf"))
+    path.write_bytes(good_bdf.replace(b"GSR2 ", b"GSR1 ", 1))
+    with pytest.raises(DataError, match="has 2 channels 'GSR1'; nobody knows which is meant"):
+        list(MAHNOB.read(root))
