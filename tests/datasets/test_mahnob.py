@@ -388,9 +388,7 @@ def test_the_command_line_evaluates_what_was_simulated(simulated, tmp_path):
 def test_a_recording_named_after_another_person_is_refused(root):
     path = next((root / "Sessions" / "2").glob("*.bdf"))
     path.rename(path.with_name("Part_2_S_Trial1_emotion.bdf"))
-    with pytest.raises(
-        DataError, match=r"by its name of part 2, S; its session.xml tells .* of subject 1"
-    ):
+    with pytest.raises(DataError, match=r"by its name of part 2, S; its session.xml tells .* of subject 1"):
         list(MAHNOB.read(root))
 
 
