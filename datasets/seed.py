@@ -99,6 +99,11 @@ def _person(
         names = ", ".join(path.name for _, path in files)
         fault = f"{where} has {len(files)} sessions, {names}; expected {N_SESSIONS}. Remove what is foreign."
     published = SEED_DATES.get(number, ())
+    others = {date for own in SEED_DATES.values() for date in own} - set(published)
+    if published and not fault and (foreign := [name.name for date, name in files if date in others]):
+        fault = (
+            f"{where} has {foreign[0]}: on that date only somebody else was recorded. Give it its own name."
+        )
     order = published if set(dates) <= set(published) else dates
     sessions = tuple(Session(order.index(date) + 1, date, path) for date, path in files)
     return Person(sessions=sessions, n_trials=(n_trials,) * N_SESSIONS, tags=tags, fault=fault)

@@ -415,3 +415,10 @@ def test_a_damaged_session_is_refused_in_a_sentence_or_read(tmp_path: Path, data
     path.write_bytes(content)
     _, exclusions = read(tmp_path)
     assert all(str(path) in item.reason or "lacks session" in item.reason for item in exclusions)
+
+
+def test_a_file_of_a_date_when_only_somebody_else_was_recorded_is_refused(tmp_path: Path) -> None:
+    folder = by_hand(tmp_path, people=(1, 2))
+    (folder / f"2_{DATES[2][1]}.mat").rename(folder / f"1_{DATES[2][1]}.mat")
+    (folder / f"1_{DATES[1][1]}.mat").unlink()
+    refuse(tmp_path, rf"has 1_{DATES[2][1]}\.mat: on that date only somebody else was recorded")
