@@ -290,7 +290,7 @@ def test_two_sessions_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_names_in_a_zip_point_nowhere(tmp_path: Path) -> None:
-    names = {"EDA.csv": "../../EDA.csv", "ACC.csv": "/tmp/ACC.csv", "HR.csv": "..\\..\\HR.csv"}
+    names = {"EDA.csv": "../../EDA.csv", "ACC.csv": "/absolute/ACC.csv", "HR.csv": "..\\..\\HR.csv"}
     path = write_zip(tmp_path / "a.zip", {hostile: EXPORT[name] for name, hostile in names.items()})
     before = sorted(tmp_path.parent.rglob("*"))
     assert read_e4(path).signals.keys() == {"acc", "eda", "hr"}
