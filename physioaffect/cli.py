@@ -424,7 +424,6 @@ def evaluate(
 
         from physioaffect.datasets import get  # noqa: PLC0415
         from physioaffect.evaluation import evaluate as run_evaluation  # noqa: PLC0415
-        from physioaffect.evaluation.report import write_report  # noqa: PLC0415
         from physioaffect.features import default_recipe  # noqa: PLC0415
 
         known = get(dataset, path)
@@ -446,7 +445,7 @@ def evaluate(
                 n_jobs=jobs or cpu_count(),
                 progress=tell,
             )
-        page = write_report(result)
+    page = result.path / "report.html"
     if as_json:
         _out.print_json(data=_as_json(result), allow_nan=False)
         return

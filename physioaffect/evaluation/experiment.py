@@ -190,9 +190,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     jobs = _jobs(plans, named, task, seed)
     run_jobs(jobs, table, task, store, n_jobs=n_jobs, tell=tell)
     store.finish(dict.fromkeys(job.part for job in jobs))
-    result = Result.load(folder)
-    write_report(result)
-    return result
+    return _reported(folder)
 
 
 class _Plan(NamedTuple):
@@ -288,7 +286,13 @@ def _finished(folder: Path, request: dict[str, Any]) -> Result | None:
     if run.get("request") != json.loads(json.dumps(request)):
         return None
     RunFolder(folder, run).finish(())
-    return Result.load(folder)
+    return _reported(folder)
+
+
+def _reported(folder: Path) -> Result:
+    result = Result.load(folder)
+    write_report(result)
+    return result
 
 
 def _plan(

@@ -504,3 +504,9 @@ def test_options_that_make_no_sense_are_refused(tmp_path, options, sentence):
 
 def test_evaluate_writes_the_report_too(tmp_path):
     assert (run(tmp_path).path / "report.html").is_file()
+
+
+def test_a_finished_run_that_lost_its_report_gets_it_again(tmp_path):
+    first = run(tmp_path)
+    (first.path / "report.html").unlink()
+    assert (run(tmp_path).path / "report.html").is_file()
