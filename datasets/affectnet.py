@@ -17,10 +17,10 @@ from physioaffect.faces import Face, FaceSet
 from physioaffect.recording import Exclusion, Report
 
 from .affectnet_simulate import CLASSES, COLUMNS, IMAGES, LISTS, PARTS, simulate
-from .csv_rows import read_rows
 from .face_folders import check_folder, contents, find
-from .images import read_image
-from .npy_scalar import read_npy_scalar
+from .formats.csv_rows import read_rows
+from .formats.images import read_image
+from .formats.npy_scalar import read_npy_scalar
 
 __all__ = ["AFFECTNET"]
 

@@ -13,7 +13,7 @@ from physioaffect.recording import Exclusion, Report
 
 from .ckplus_simulate import CLASSES, IMAGES, LABELS, simulate
 from .face_folders import check_folder, contents, find
-from .images import read_image
+from .formats.images import read_image
 
 __all__ = ["CKPLUS"]
 

@@ -36,7 +36,7 @@ from .deap_ratings import (
     subject_name,
 )
 from .deap_simulate import PASSBAND, RATE, simulate
-from .matlab import load as load_matlab
+from .formats.matlab import load as load_matlab
 from .simulated_mark import tags_of_folder
 from .unpickle import load as unpickle
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Exclusion, Flag, Report, Signal, Trial
 
-from .bdf import open_bdf
 from .deap_bdf_simulate import CLIP_BEGINS, CLIP_ENDED, RATE, simulate
 from .deap_ratings import (
     BASELINE,
@@ -30,6 +29,7 @@ from .deap_ratings import (
     read_ratings,
     subject_name,
 )
+from .formats.bdf import open_bdf
 from .simulated_mark import tags_of_folder
 
 __all__ = ["DEAP_ORIGINAL"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .bdf_writer import BdfColumn, write_bdf
 from .deap_ratings import ELECTRODES, N_CLIPS, RATINGS_FILE, subject_name
 from .deap_simulate import Sitting, check_request, moments, new_folder, plan, write_ratings
+from .formats.bdf_writer import BdfColumn, write_bdf
 from .simulate import simulate_eeg
 from .simulate_peripheral import simulate_eda, simulate_ppg, simulate_respiration, simulate_temperature
 from .world import Moment, World

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from physioaffect.errors import DataError
 from physioaffect.recording import Signal, Target, Task, Trial
 
-from .csv_rows import Row, read_rows
+from .formats.csv_rows import Row, read_rows
 from .rating_tasks import rating_low_high, rating_score
 
 __all__ = [

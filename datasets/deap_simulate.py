@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from physioaffect.errors import DataError, PhysioaffectError
 
 from .deap_ratings import BASELINE, CLIP, ELECTRODES, N_CLIPS, RATINGS_FILE, SCALE, SCALES, subject_name
-from .pickle_writer import save
+from .formats.pickle_writer import save
 from .simulate import simulate_eeg, simulate_ratings
 from .simulate_peripheral import simulate_eda, simulate_ppg, simulate_respiration, simulate_temperature
 from .simulated_mark import mark_simulated

@@ -14,7 +14,7 @@ from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Exclusion, Report, Signal, Trial
 
 from .dreamer_file import ECG_RATE, EEG_RATE, ELECTRODES, LEADS, PASSBAND, SCALE, SCORES, simulate
-from .matlab import load
+from .formats.matlab import load
 from .rating_tasks import rating_classes, rating_low_high, rating_score
 
 __all__ = ["DREAMER"]

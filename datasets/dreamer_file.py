@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import PhysioaffectError
 
-from .matlab_writer import Later, save
+from .formats.matlab_writer import Later, save
 from .simulate import simulate_ecg, simulate_eeg, simulate_ratings
 from .world import Moment, World, latent_affect
 

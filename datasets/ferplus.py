@@ -20,10 +20,10 @@ from physioaffect.errors import DataError
 from physioaffect.faces import Face, FaceSet
 from physioaffect.recording import Exclusion, Report
 
-from .csv_rows import Row, read_rows
 from .face_folders import check_folder, contents, find
 from .ferplus_simulate import SIDE, SPLITS, simulate
 from .ferplus_targets import VOTED
+from .formats.csv_rows import Row, read_rows
 
 __all__ = ["FERPLUS"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Exclusion, Report, Signal, Task, Trial
 
-from .bdf import Bdf, open_bdf
+from .formats.bdf import Bdf, open_bdf
 from .mahnob_session import RATINGS, Session, read_session
 from .mahnob_simulate import CLIP_BEGINS, ELECTRODES, SFREQ, simulate
 from .rating_tasks import rating_low_high

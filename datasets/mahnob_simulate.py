@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import DataError, PhysioaffectError
 
-from .bdf_writer import BdfColumn, write_bdf
+from .formats.bdf_writer import BdfColumn, write_bdf
 from .simulate import simulate_ecg, simulate_eeg, simulate_ratings
 from .simulate_peripheral import simulate_eda, simulate_respiration, simulate_temperature
 from .simulated_mark import mark_simulated

@@ -13,7 +13,7 @@ import numpy as np
 from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Report, Trial
 
-from .matlab import load
+from .formats.matlab import load
 from .seed_cnt import CNT_RATE, Recordings
 from .seed_files import (
     ELECTRODES,

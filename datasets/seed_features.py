@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from physioaffect.errors import DataError
 
 from . import seed, seed_iv
-from .matlab import browse
+from .formats.matlab import browse
 from .seed_feature_table import CHANNEL_FAMILIES, N_BANDS, PAIR_FAMILIES, FeatureTrial, numbers, table
 from .seed_files import ELECTRODES, MAT_NAME, Person, Study, find_folder
 from .seed_v_npz import npz_trials

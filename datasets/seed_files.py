@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from physioaffect.errors import DataError
 from physioaffect.recording import Exclusion, Report, Signal, Task, Trial
 
-from .matlab import Variables, browse
+from .formats.matlab import Variables, browse
 
 __all__ = [
     "ELECTRODES",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import DataError, PhysioaffectError
 
-from .matlab_writer import Later, save, save_all
+from .formats.matlab_writer import Later, save, save_all
 from .seed_files import ELECTRODES, MAT_RATE, N_SESSIONS
 from .seed_simulate_features import BANDS, BANDS_IV, Bands, band_variance, feature_variables
 from .seed_tables import (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
 
-from . import cnt_writer, pickle_writer
+from .formats import cnt_writer, pickle_writer
 from .seed_cnt import span_line
 from .seed_files import FILE_NAMES, N_SESSIONS
 from .seed_simulate import AFFECT, check_sizes

@@ -9,7 +9,7 @@ import numpy as np
 
 from physioaffect.errors import DataError, PhysioaffectError
 
-from .e4_writer import E4_RATES, E4Recording, write_e4_zip
+from .formats.e4_writer import E4_RATES, E4Recording, write_e4_zip
 from .simulate_peripheral import (
     simulate_acc,
     simulate_beats,

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from physioaffect.devices.respiban import respiban_temperature
 from physioaffect.errors import DataError, PhysioaffectError
 
-from . import pickle_writer
-from .e4_writer import E4_RATES, E4Recording, write_e4_zip
+from .formats import pickle_writer
+from .formats.e4_writer import E4_RATES, E4Recording, write_e4_zip
 from .simulate import simulate_ecg, simulate_ratings
 from .simulate_peripheral import (
     simulate_acc,
