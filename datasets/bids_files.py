@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from physioaffect.errors import DataError
 
-__all__ = ["entities", "inherited", "metadata", "number", "read_json", "read_text", "read_tsv"]
+__all__ = ["check_inside", "entities", "inherited", "metadata", "number", "read_json", "read_text", "read_tsv"]
 
 _LARGEST = 64 * 2**20
+
+
+def check_inside(root: Path, path: Path) -> None:
+    """Refuse what a link puts outside the data set; links to git-annex' own folder in it are usual."""
+    place = Path(os.path.realpath(path))
+    if not place.is_relative_to(os.path.realpath(root)):
+        raise DataError(
+            f"{path} is a link to {place}, which lies outside the data set {root}. Put the file itself there "
+            "(with git-annex: git annex unlock)."
+        )
 
 
 def entities(path: Path) -> dict[str, str]:

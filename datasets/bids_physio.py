@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
 from physioaffect.recording import Signal
@@ -38,8 +39,10 @@ _UNITS = {
     "hr": ("bpm", _BEATS),
 }
 
-# An hour at 1000 Hz with eight columns.
-_LARGEST = 512 * 2**20
+_BLOCK, _LONGEST_LINE = 2**20, 2**16
+_LARGEST = 2**29  # Of text; an hour at 1000 Hz in eight columns has half.
+# 256 MB, of which a file of 100 kB can promise four times as much; six columns of an hour at 1000 Hz have 173.
+_MOST_VALUES = 2**25
 
 
 class PhysioOutline(NamedTuple):
@@ -104,6 +107,72 @@ def physio_outline(root: Path, path: Path) -> PhysioOutline:
     return PhysioOutline(float(rate), float(start), len(columns), picks, units)
 
 
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Unpack whole lines, about a megabyte at a time."""
+    size = 0
+    try:
+        with gzip.open(path) as stream:
+            while block := stream.read(_BLOCK):
+                end = stream.readline(_LONGEST_LINE)
+                size += len(block) + len(end)
+                if len(end) == _LONGEST_LINE and not end.endswith(b"\n"):
+                    raise DataError(
+                        f"{path} is no table of numbers: a line has more than {_LONGEST_LINE} characters."
+                    )
+                if size > _LARGEST:
+                    raise DataError(
+                        f"{path} expands to more than {_LARGEST // 2**20} MB of text, more than is read at "
+                        "once. Divide it into runs, or write it at a lower rate."
+                    )
+                yield block + end
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be unpacked ({error}): it may have been cut off.") from error
+
+
+def _n_rows(path: Path) -> int:
+    """Count the lines up to the last that is not empty."""
+    n_rows = n_lines = 0
+    for block in _blocks(path):
+        if filled := block.rstrip(b"\r\n"):
+            n_rows = n_lines + filled.count(b"\n") + 1
+        n_lines += block.count(b"\n")
+    return n_rows
+
+
+def _columns(path: Path, n_columns: int, picks: Sequence[int]) -> NDArray[np.float64]:
+    """Read some columns, shape (n_picks, n_rows); counted first, as memory is for their numbers alone."""
+    n_rows = _n_rows(path)
+    if n_rows == 0:
+        raise DataError(f"{path} is empty.")
+    if n_rows * max(len(picks), 1) > _MOST_VALUES:
+        raise DataError(
+            f"{path} has {n_rows} rows, of which {len(picks)} columns would be kept; at most {_MOST_VALUES} "
+            "numbers of a file are read at once. Divide it into runs, or write it at a lower rate."
+        )
+    values, n_read = np.empty((len(picks), n_rows)), 0
+    for block in _blocks(path):
+        text = block.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").rstrip("\n")
+        if not text:
+            continue
+        try:
+            table = np.loadtxt(io.StringIO(text.replace("n/a", "nan")), delimiter="\t", comments=None, ndmin=2)
+        except ValueError as error:
+            raise DataError(
+                f"{path} is no table of numbers ({error}). A physio file has tabs between columns and no "
+                "header."
+            ) from error
+        if table.shape[1] != n_columns:
+            raise DataError(
+                f"{path} has {table.shape[1]} columns and {n_rows} rows of numbers; its sidecar names "
+                f"{n_columns} columns. Mend one of them."
+            )
+        values[:, n_read : n_read + len(table)] = table.T[list(picks)]
+        n_read += len(table)
+    if n_read != n_rows:
+        raise DataError(f"{path} has {n_rows - n_read} empty lines between others. Write n/a there.")
+    return values
+
+
 def read_physio(root: Path, path: Path) -> dict[str, Signal]:
     """Read the columns that are known, each a signal of one channel.
 
@@ -119,34 +188,15 @@ def read_physio(root: Path, path: Path) -> dict[str, Signal]:
         If the file is damaged or does not fit its sidecar.
     """
     outline = physio_outline(root, path)
-    try:
-        with gzip.open(path) as stream:
-            content = stream.read(_LARGEST + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be unpacked ({error}): it may have been cut off.") from error
-    if len(content) > _LARGEST:
-        raise DataError(f"{path} expands to more than {_LARGEST // 2**20} MB, more than is read at once.")
-    text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").rstrip("\n")
-    if not text:
-        raise DataError(f"{path} is empty.")
-    try:
-        table = np.loadtxt(io.StringIO(text.replace("n/a", "nan")), delimiter="\t", comments=None, ndmin=2)
-    except ValueError as error:
-        raise DataError(
-            f"{path} is no table of numbers ({error}). A physio file has tabs between columns and no header."
-        ) from error
-    if table.shape[1] != outline.n_columns or len(table) != text.count("\n") + 1:
-        raise DataError(
-            f"{path} has {table.shape[1]} columns and {len(table)} rows of numbers; its sidecar names "
-            f"{outline.n_columns} columns. Mend one of them."
-        )
+    values = _columns(path, outline.n_columns, [at for at, _ in outline.picks.values()])
     signals = {}
-    for kind, (at, column) in outline.picks.items():
+    for data, (kind, (_, column)) in zip(values, outline.picks.items(), strict=True):
         unit, scales = _UNITS.get(kind, ("au", {}))
         scale = scales.get(outline.units[kind].lower())
-        data = np.where(np.isinf(table[:, at]), np.nan, table[:, at])
+        data[np.isinf(data)] = np.nan
+        data *= 1.0 if scale is None else scale
         signals[kind] = Signal(
-            data=(data if scale is None else data * scale)[np.newaxis],
+            data=data[np.newaxis],
             sfreq=outline.sfreq,
             ch_names=(column,),
             kind=kind,

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from physioaffect.errors import DataError
 
-from .bids_files import entities, inherited, metadata, number, read_json, read_tsv
+from .bids_files import check_inside, entities, inherited, metadata, number, read_json, read_tsv
 from .bids_physio import physio_outline
 
 __all__ = ["Outline", "Recording", "Span", "channels_table", "find_recordings", "outline", "spans"]
 
 _EEG = (".edf", ".bdf", ".vhdr", ".set")
-_FOLDERS = ("eeg", "beh")
+_FOLDERS, _TEXTS = ("eeg", "beh"), (".json", ".tsv", ".txt")
 # BIDS' types of channels that become signals, with mne's name of each.
 _TYPES = {
     "EEG": "eeg",
@@ -80,18 +80,28 @@ def _check_place(file: Path, folder: Path) -> None:
 
 
 def find_recordings(root: Path, task: str | None) -> dict[str, tuple[Recording, ...]]:
-    """Find what was recorded of each subject, in order of session and name."""
+    """Find what was recorded of each subject, in order of session and name.
+
+    Whatever lies where recordings and their texts do is looked at first: mne opens the companions of a
+    recording and mne-bids more texts than we do.
+    """
     found = {}
+    for path in root.iterdir():
+        if path.suffix in _TEXTS:
+            check_inside(root, path)
     for folder in sorted(path for path in root.glob("sub-*") if path.is_dir()):
         sessions = sorted(path for path in folder.glob("ses-*") if path.is_dir())
-        files = [
-            file
+        there = [
+            path
             for place in (folder, *sessions)
             for datatype in _FOLDERS
             if (place / datatype).is_dir()
-            for file in sorted((place / datatype).iterdir())
-            if file.is_file()
+            for path in sorted((place / datatype).iterdir())
         ]
+        beside = [path for place in (folder, *sessions) for path in place.iterdir() if path.suffix in _TEXTS]
+        for path in (*there, *beside):
+            check_inside(root, path)
+        files = [path for path in there if path.is_file()]
         together: dict[tuple[tuple[str, str], ...], list[Path]] = {}
         for file in files:
             stem = file.name.partition(".")[0]

@@ -39,11 +39,15 @@ def _check_companions(header: Path) -> None:
     with header.open("rb") as stream:
         text = stream.read(1 << 20).decode("utf-8", errors="replace")
     for name in re.findall(r"(?mi)^\s*(?:DataFile|MarkerFile)\s*=\s*(.*?)\s*$", text):
-        if not name or re.search(r"[/\\]", name) or (header.parent / name).is_symlink():
-            raise DataError(
-                f"{header} names the file {name[:80]!r}; expected a file of the same folder. Put the "
-                "recording's files together and mend the names in the header."
-            )
+        if not name or re.search(r"[/\\]", name):
+            raise _elsewhere(header, name)
+
+
+def _elsewhere(header: Path, name: str) -> DataError:
+    return DataError(
+        f"{header} names the file {name[:80]!r}; expected a file of the same folder. Put the recording's "
+        "files together and mend the names in the header."
+    )
 
 
 def _read_raw(recording: Recording) -> Any:
@@ -54,7 +58,7 @@ def _read_raw(recording: Recording) -> Any:
     try:
         path = mne_bids.get_bids_path_from_fname(recording.eeg, verbose="error")
         path.update(root=recording.root)
-        return mne_bids.read_raw_bids(path, verbose="error")
+        raw = mne_bids.read_raw_bids(path, verbose="error")
     except (
         ArithmeticError,
         AssertionError,
@@ -67,6 +71,11 @@ def _read_raw(recording: Recording) -> Any:
         ValueError,
     ) as error:
         raise DataError(f"{recording.eeg} cannot be read by mne-bids: {error}") from error
+    # EEGLAB's headers name a file, too; its samples are read later.
+    for name in map(str, raw.filenames):
+        if Path(name).parent != recording.eeg.absolute().parent:
+            raise _elsewhere(recording.eeg, name)
+    return raw
 
 
 def _cut(raw: Any, recording: Recording, onset: float, stop: float) -> dict[str, Signal]:

@@ -1,0 +1,61 @@
+"""Whether EEG can be in the unit that it is declared in."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from physioaffect.errors import DataError
+from physioaffect.recording import Signal
+
+__all__ = ["check_scale"]
+
+# Scalp EEG swings by 1 to 200 uV; artefacts and amplifiers' drifts reach a hundred times that. Microvolts
+# declared as volts, or the reverse, are wrong by a million, so bounds this wide tell them apart.
+_SMALLEST, _LARGEST = 1e-9, 0.05
+_N_LOOKED_AT = 2000
+
+
+def check_scale(signal: Signal, *, where: str = "The EEG") -> None:
+    """Refuse EEG whose size shows that its unit is declared wrongly.
+
+    Parameters
+    ----------
+    signal : Signal
+        Only a signal in volts is judged: by the median over its channels of the median distance from the
+        channel's median. Constant channels do not count.
+    where : str
+        What it is, for the sentence.
+
+    Raises
+    ------
+    DataError
+        If it swings by more than 50 mV, as microvolts declared as volts do, or by less than 1 nV, as volts
+        converted to volts twice do.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=(2, 640))
+    >>> check_scale(Signal(data=noise, sfreq=128.0, ch_names=("O1", "O2"), kind="eeg", unit="V"))
+    Traceback (most recent call last):
+    ...
+    physioaffect.errors.DataError: The EEG swings by 0.68 V, expected microvolts: it seems to be in \
+microvolts and declared in volts. Convert it: signal.scaled(1e-6, unit="V").
+    """
+    if signal.unit != "V" or signal.n_times == 0:
+        return
+    x = signal.masked[:, :: max(1, signal.n_times // _N_LOOKED_AT)].astype(np.float64)
+    x = x[~np.isnan(x).all(axis=1)]
+    swings = np.nanmedian(np.abs(x - np.nanmedian(x, axis=1, keepdims=True)), axis=1) if len(x) else x[:, 0]
+    swing = float(np.median(swings[swings > 0])) if np.any(swings > 0) else math.nan
+    if swing > _LARGEST:
+        raise DataError(
+            f"{where} swings by {swing:.2g} V, expected microvolts: it seems to be in microvolts and declared "
+            'in volts. Convert it: signal.scaled(1e-6, unit="V").'
+        )
+    if swing < _SMALLEST:
+        raise DataError(
+            f"{where} swings by {swing:.2g} V, expected microvolts: it seems to have been converted to volts "
+            'twice. Convert it back: signal.scaled(1e6, unit="V").'
+        )
