@@ -12,7 +12,7 @@ from pathlib import Path
 from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Task
 
-from .bids_files import number, read_json, read_tsv
+from .bids_files import check_inside, number, read_json, read_tsv
 from .bids_recordings import Outline, Recording, find_recordings, outline
 from .bids_trials import JOINED_BY, Person, trials
 from .condition_tasks import condition_task
@@ -106,6 +106,7 @@ def bids(
 
 def _description(root: Path) -> dict[str, object]:
     path = root / "dataset_description.json"
+    check_inside(root, path)
     if path.is_file():
         return read_json(path)
     if not root.is_dir():

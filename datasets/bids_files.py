@@ -64,11 +64,11 @@ def _has_suffix(path: Path, suffix: str) -> bool:
 def read_text(path: Path) -> str:
     """Read a text of a sensible size."""
     try:
-        with path.open("rb") as stream:
-            content = stream.read(_LARGEST + 1)
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= _LARGEST else b""
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    if len(content) > _LARGEST:
+    if size > _LARGEST:
         raise DataError(
             f"{path} has more than {_LARGEST // 2**20} MB, too much for a table. Is it the right file?"
         )

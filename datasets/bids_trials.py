@@ -45,7 +45,7 @@ def _check_companions(header: Path) -> None:
 
 def _elsewhere(header: Path, name: str) -> DataError:
     return DataError(
-        f"{header} names the file {name[:80]!r}; expected a file of the same folder. Put the recording's "
+        f"{header} names the file {name[-80:]!r}; expected a file of the same folder. Put the recording's "
         "files together and mend the names in the header."
     )
 

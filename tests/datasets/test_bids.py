@@ -3,7 +3,9 @@
 import gzip
 import importlib.util
 import json
+import os
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.io import savemat
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
@@ -326,6 +329,210 @@ class TestPhysio:
         assert "is empty" in read(own)[1][0].reason
         (path.parent / "sub-01_task-clips_physio.json").unlink()
         assert "has no sidecar: expected sub-01_task-clips_physio.json" in read(own)[1][0].reason
+
+    def test_a_small_file_that_expands_to_much_is_counted_before_memory_is_taken(self, own):
+        path = write_physio(own, {"eda": np.ones(4)})
+        path.write_bytes(gzip.compress(b"1\n" * (2**25 + 1)))
+        assert path.stat().st_size < 100_000
+        tracemalloc.start()
+        (left,) = read(own)[1]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert f"has {2**25 + 1} rows, of which 1 columns would be kept; at most {2**25}" in left.reason
+        assert peak < 30e6
+
+    def test_a_long_file_takes_its_numbers_and_little_more(self, tmp_path):
+        (tmp_path / "dataset_description.json").write_text('{"Name": "Skin"}')
+        path = write_physio(tmp_path, {"eda": np.ones(4), "trigger": np.ones(4)})
+        ramp = np.arange(1_500_000)
+        path.write_bytes(gzip.compress(b"".join(b"%d\t1\r\n" % value for value in ramp.tolist()), 1))
+        dataset = bids(tmp_path)
+        tracemalloc.start()
+        (trial,) = dataset.read(tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        np.testing.assert_array_equal(trial.signal("eda").data[0], ramp)
+        # Once as read and once as cut out, with their flags, and 2 x 16 bytes a line of one block.
+        assert peak < 2 * 9 * len(ramp) + 15e6
+
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            (b"1\n\n2\n", "has 1 empty lines between others"),
+            (b"1\n" + b"\t" * 2**21, "a line has more than 65536 characters"),
+            (b"1\n2\t3\n", "is no table of numbers"),
+        ],
+    )
+    def test_an_uneven_table_is_refused(self, own, text, sentence):
+        write_physio(own, {"eda": np.ones(4)}).write_bytes(gzip.compress(text))
+        assert sentence in read(own)[1][0].reason
+
+    def test_empty_lines_at_the_end_do_not_count(self, own):
+        path = write_physio(own, {"eda": np.arange(400.0)})
+        path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"\n" * 2**21))
+        assert read(own)[0][0].signal("eda").data[0, 0] == 40.0
+
+    @pytest.mark.parametrize("tenth", range(10))
+    def test_a_file_cut_at_any_tenth_is_refused(self, own, tenth):
+        path = write_physio(own, {"eda": np.random.default_rng(0).random(400)})
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) * tenth // 10])
+        assert "cannot be unpacked" in (reason := read(own)[1][0].reason) or "is empty" in reason
+
+
+def move_and_link(path: Path, place: Path) -> None:
+    """Put a file, or a folder, elsewhere and a relative link where it was."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(place)
+    path.symlink_to(os.path.relpath(place, path.parent))
+
+
+class TestLinks:
+    def test_links_into_git_annex_of_the_same_data_set_are_followed(self, own):
+        whole = read(own)[0]
+        for number, path in enumerate(own.glob("sub-*/eeg/*")):
+            move_and_link(path, own / ".git" / "annex" / "objects" / str(number) / path.name)
+        for one, other in zip(whole, read(own)[0], strict=True):
+            assert_allclose(one.signal("eeg").data, other.signal("eeg").data, rtol=0)
+        assert check(bids(own), own).is_good
+
+    def test_the_whole_data_set_may_lie_behind_a_link(self, study, tmp_path):
+        (tmp_path / "link").symlink_to(study)
+        assert len(read(tmp_path / "link")[0]) == 12
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "sub-01/eeg/sub-01_task-clips_eeg.edf",
+            "sub-01/eeg/sub-01_task-clips_channels.tsv",
+            "sub-01/sub-01_scans.tsv",
+            "sub-01/eeg",
+            "sub-01",
+            "participants.tsv",
+            "dataset_description.json",
+        ],
+    )
+    def test_links_out_of_the_data_set_are_refused(self, own, name):
+        move_and_link(own / name, own.parent / "private" / Path(name).name)
+        match = rf"{own.name}/.* is a link to .*private/.*, which lies outside the data set .*git annex unlock"
+        with pytest.raises(DataError, match=match):
+            bids(own)
+
+    def test_a_link_to_itself_or_to_nothing_is_no_file(self, own):
+        (own / "sub-01" / "eeg" / "loop.tsv").symlink_to("loop.tsv")
+        path = eeg_file(own, "eeg.edf", "03")
+        path.unlink()
+        path.symlink_to(own / ".git" / "annex" / "objects" / "not-fetched")
+        assert {trial.subject for trial in read(own)[0]} == {"01", "02"}
+
+
+def write_eeglab(root: Path, *, data: Any) -> Path:
+    """A header that holds the samples in microvolts, or the name of the file that does."""
+    folder = root / "sub-01" / "eeg"
+    folder.mkdir(parents=True)
+    (root / "dataset_description.json").write_text('{"Name": "Set", "BIDSVersion": "1.9.0"}')
+    (folder / "sub-01_task-clips_eeg.json").write_text(json.dumps({"SamplingFrequency": SFREQ}))
+    rows = ["name\ttype\tunits", *(f"{name}\tEEG\tuV" for name in NAMES)]
+    (folder / "sub-01_task-clips_channels.tsv").write_text("\n".join(rows) + "\n")
+    places = np.array([(name, k) for k, name in enumerate(NAMES)], dtype=[("labels", "O"), ("urchan", "O")])
+    content = {
+        "setname": "set",
+        "nbchan": float(len(NAMES)),
+        "trials": 1.0,
+        "srate": float(SFREQ),
+        "pnts": float(SECONDS * SFREQ),
+        "xmin": 0.0,
+        "xmax": SECONDS - 1 / SFREQ,
+        "data": data,
+        "chanlocs": places,
+        "event": np.empty((0, 0)),
+        "epoch": np.empty((0, 0)),
+    }
+    path = folder / "sub-01_task-clips_eeg.set"
+    savemat(path, {"EEG": content}, appendmat=False)
+    return path
+
+
+class TestEeglab:
+    @pytest.mark.parametrize("is_apart", [False, True], ids=["set", "set and fdt"])
+    def test_samples_in_the_header_or_beside_it_come_in_volts(self, tmp_path, is_apart):
+        microvolts = (1e6 * recording(0)[0]).astype("<f4")
+        path = write_eeglab(tmp_path, data="sub-01_task-clips_eeg.fdt" if is_apart else microvolts)
+        if is_apart:
+            path.with_suffix(".fdt").write_bytes(microvolts.tobytes(order="F"))
+        assert bids(tmp_path).ch_names == {"eeg": NAMES}
+        (trial,) = read(tmp_path)[0]
+        assert trial.duration == SECONDS
+        assert_allclose(trial.signal("eeg").data, 1e-6 * microvolts, rtol=1e-6)
+
+    def test_samples_of_another_folder_are_refused(self, tmp_path):
+        private = tmp_path / "private.fdt"
+        private.write_bytes(bytes(4 * len(NAMES) * SECONDS * SFREQ))
+        for number, name in enumerate(("../../../private.fdt", str(private))):
+            root = tmp_path / str(number)
+            write_eeglab(root, data=name)
+            with pytest.raises(DataError, match=r"names the file .*private\.fdt'; expected a file of the same"):
+                list(bids(root).read(root))
+
+    def test_a_header_that_is_missing_its_samples_or_cut_is_refused(self, tmp_path):
+        path = write_eeglab(tmp_path, data="sub-01_task-clips_eeg.fdt")
+        assert "_eeg.fdt not found" in read(tmp_path)[1][0].reason
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        assert "cannot be read by mne-bids" in read(tmp_path)[1][0].reason
+
+
+@pytest.mark.filterwarnings("ignore:Encountered unsupported non-voltage units")  # pybv, of what mne-bids does.
+def test_skin_conductance_in_a_brainvision_file_comes_in_microsiemens(tmp_path):
+    import mne
+
+    pytest.importorskip("pybv")
+    eeg, _ = recording(0)
+    skin = simulate_eda(World(), Moment(subject=0, trial=0, stimulus=0), sfreq=SFREQ, n_times=SECONDS * SFREQ)
+    info = mne.create_info([*NAMES, "GSR1"], SFREQ, ["eeg"] * len(NAMES) + ["gsr"])
+    raw = mne.io.RawArray(np.concatenate([eeg, 1e-6 * skin]), info, verbose="error")
+    path = mne_bids.BIDSPath(subject="01", task="clips", datatype="eeg", root=tmp_path)
+    mne_bids.write_raw_bids(
+        raw, path, allow_preload=True, format="BrainVision", overwrite=True, verbose="error"
+    )
+    assert bids(tmp_path).sfreqs == {"eeg": 128.0, "eda": 128.0}
+    (trial,) = read(tmp_path)[0]
+    assert (trial.signal("eda").unit, trial.signal("eda").ch_names) == ("uS", ("GSR1",))
+    assert_allclose(trial.signal("eda").data, skin, rtol=1e-6)
+    assert trial.signal("eeg").ch_names == NAMES
+
+
+def test_skin_conductance_in_an_edf_file_comes_in_the_unit_that_the_table_says(own):
+    whole = read(own)[0][0].signal("ecg")
+    for subject in ("01", "02", "03"):
+        table = eeg_file(own, "channels.tsv", subject)
+        rows = [line.split("\t") for line in table.read_text().splitlines()]
+        for row in rows[1:]:
+            if row[0] == "ECG":
+                row[1:3] = ["GSR", "nS"]
+        table.write_text("\n".join("\t".join(row) for row in rows) + "\n")
+    first = read(own)[0][0]
+    assert "ecg" not in first.signals
+    assert first.signal("eda").unit == "uS"
+    # The file says uV, which mne makes volts of; the table speaks of what mne gives.
+    assert_allclose(first.signal("eda").data, 1e-3 * whole.data)
+
+
+def test_sidecars_of_the_root_and_of_the_subject_apply_the_nearer_before_the_farther(own):
+    for subject in ("01", "02", "03"):
+        eeg_file(own, "eeg.json", subject).rename(own / "task-clips_eeg.json")
+        eeg_file(own, "channels.tsv", subject).rename(own / "task-clips_channels.tsv")
+    assert bids(own).sfreqs == {"eeg": 128.0, "ecg": 128.0}
+    assert len(read(own)[0]) == 12
+    # A sidecar of another task says nothing of this one.
+    (own / "task-rest_eeg.json").write_text('{"SamplingFrequency": 1}')
+    write_physio(own, {"eda": np.arange(400.0)}).with_name("sub-01_task-clips_physio.json").unlink()
+    (own / "task-clips_physio.json").write_text(
+        '{"SamplingFrequency": 2, "StartTime": 0, "Columns": ["eda"], "eda": {"Units": "nS"}}'
+    )
+    (own / "sub-01" / "sub-01_physio.json").write_text('{"SamplingFrequency": 4}')
+    eda = read(own)[0][0].signal("eda")
+    assert (eda.sfreq, eda.unit) == (4.0, "uS")
+    assert_allclose(eda.data[0], 1e-3 * np.arange(40, 100))
 
 
 class TestBadInput:
