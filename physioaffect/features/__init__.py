@@ -4,11 +4,12 @@ from physioaffect.features.bands import BANDS, RBTRANSFORMER, RBTRANSFORMER_PAPE
 from physioaffect.features.defaults import FAMILIES, default_recipe
 from physioaffect.features.differential_entropy import DifferentialEntropy
 from physioaffect.features.eda import EDA
-from physioaffect.features.extraction import Extracted, concatenate, extract, features_of_trial
+from physioaffect.features.extraction import Extracted, SubjectFeatures, extract, extract_subjects
 from physioaffect.features.heart import HeartRate
 from physioaffect.features.motion import Motion
 from physioaffect.features.recipe import Family, Recipe, Step
 from physioaffect.features.temperature import Temperature
+from physioaffect.features.trial_table import concatenate, features_of_trial
 
 __all__ = [
     "BANDS",
@@ -27,9 +28,11 @@ __all__ = [
     "Motion",
     "Recipe",
     "Step",
+    "SubjectFeatures",
     "Temperature",
     "concatenate",
     "default_recipe",
     "extract",
+    "extract_subjects",
     "features_of_trial",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import xarray as xr
 
 from physioaffect.errors import PhysioaffectError
+from physioaffect.features.baseline import BASELINES
 from physioaffect.recording import DataSet, Trial
 from physioaffect.windows import Intervals, Windowing
 
@@ -66,13 +67,21 @@ class Recipe:
         Applied to each whole trial, in order.
     features : tuple of Family
         At least one, with different names.
+    baseline : {"ratio", "subtract", "z"}, optional
+        How features are made relative to those of the rest before each trial: see `remove_baseline`. The
+        rest is cut into windows of the same length and step. Default: not at all.
     """
 
     windows: Windowing
     cleaning: tuple[Step, ...] = ()
     features: tuple[Family, ...]
+    baseline: Literal["ratio", "subtract", "z"] | None = None
 
     def __post_init__(self) -> None:
+        if self.baseline not in (None, *BASELINES):
+            raise PhysioaffectError(
+                f"Unknown way {self.baseline!r} to remove a baseline: use {', '.join(BASELINES)} or None."
+            )
         names = [family.name for family in self.features]
         if not names or len(set(names)) < len(names):
             raise PhysioaffectError(f"A recipe needs feature families of different names, got {names}.")
@@ -88,6 +97,7 @@ class Recipe:
             "windows": asdict(self.windows),
             "cleaning": [_describe(step) for step in self.cleaning],
             "features": [_describe(family) for family in self.features],
+            "baseline": self.baseline,
         }
         return json.dumps(described, sort_keys=True, separators=(",", ":"), default=str)
 

@@ -1,0 +1,224 @@
+"""One trial to its part of a feature table, and parts to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from physioaffect.errors import DataError
+from physioaffect.features.baseline import remove_baseline
+from physioaffect.features.recipe import Recipe
+from physioaffect.recording import Signal, Trial
+from physioaffect.windows import Intervals, coverage
+
+__all__ = ["TrialTable", "concatenate", "features_of_trial", "join", "table_of_trial"]
+
+_COORDINATES = ("dataset", "subject", "session", "trial", "stimulus", "condition", "order")
+
+
+class TrialTable(NamedTuple):
+    """What `table_of_trial` makes: families by name, and per-window coordinates by name, of equal length."""
+
+    families: dict[str, xr.DataArray]
+    coordinates: dict[str, NDArray[Any]]
+    intervals: Intervals
+    kept: Signal | None
+
+
+def features_of_trial(trial: Trial, recipe: Recipe) -> xr.Dataset:
+    """Clean one trial, cut it and compute every family of the recipe.
+
+    Parameters
+    ----------
+    trial : Trial
+        With every signal that the recipe's families read.
+    recipe : Recipe
+        What to do.
+
+    Returns
+    -------
+    features : xarray.Dataset
+        Dimension ``window`` (none if the trial is shorter than a window). The coordinate ``window`` counts
+        within the trial; ``start``, ``duration`` and ``elapsed`` are in seconds, after the trial's onset and
+        after the session's first onset (NaN if the files do not tell). ``quality`` is the smallest coverage
+        among the signals read; a family's values are NaN where the coverage of its own signals is below
+        the recipe's ``min_coverage``.
+
+    Raises
+    ------
+    DataError
+        If a signal is missing.
+    """
+    return join([table_of_trial(trial, recipe)])
+
+
+def table_of_trial(trial: Trial, recipe: Recipe, *, keep: str | None = None) -> TrialTable:
+    """Do what `features_of_trial` does, and keep a cleaned signal if asked to."""
+    for step in recipe.cleaning:
+        trial = step(trial)
+    for name in recipe.signals:
+        if name not in trial.signals:
+            trial.signal(name)  # Raises the sentence that says what there is.
+    intervals = recipe.windows.intervals(_extent(trial, [*recipe.signals, *([keep] if keep else [])]))
+    n_windows = len(intervals.starts)
+    families = _families(trial, recipe, intervals)
+    if recipe.baseline is not None and n_windows:
+        at_rest = _of_rest(trial, recipe)
+        families = {
+            name: remove_baseline(values, at_rest[name], how=recipe.baseline)
+            for name, values in families.items()
+        }
+    coordinates = {name: np.full(n_windows, getattr(trial, name)) for name in _COORDINATES} | {
+        "tags": np.full(n_windows, "; ".join(trial.tags)),
+        "window": np.arange(n_windows),
+        "start": intervals.starts,
+        "duration": np.full(n_windows, intervals.duration),
+        "elapsed": np.full(n_windows, np.nan) if trial.elapsed is None else trial.elapsed + intervals.starts,
+        "quality": _quality(trial, recipe.signals, intervals),
+    }
+    coordinates |= {name: np.full(n_windows, float(value)) for name, value in trial.ratings.items()}
+    return TrialTable(families, coordinates, intervals, trial.signal(keep) if keep else None)
+
+
+def _families(trial: Trial, recipe: Recipe, intervals: Intervals) -> dict[str, xr.DataArray]:
+    families = {}
+    for family in recipe.features:
+        values = family(trial, intervals)
+        is_covered = _quality(trial, family.signals, intervals) >= recipe.windows.min_coverage
+        if not is_covered.all():
+            values = values.copy(data=values.values)
+            values.values[~is_covered] = np.nan
+        values.attrs["family_version"] = family.version
+        families[family.name] = values
+    return families
+
+
+def _of_rest(trial: Trial, recipe: Recipe) -> dict[str, xr.DataArray]:
+    """Compute the same features of the rest before the trial, in windows of the same length and step."""
+    where = f"Subject {trial.subject}, trial {trial.trial} of {trial.dataset}"
+    lacking = [name for name in recipe.signals if name not in (trial.baseline or {})]
+    if trial.baseline is None or lacking:
+        raise DataError(
+            f"{where} has no rest of {', '.join(lacking) or 'any signal'} before it, and the recipe removes "
+            f"the baseline by {recipe.baseline!r}. Leave baseline=None."
+        )
+    first = min(signal.start for signal in trial.baseline.values() if isinstance(signal, Signal))
+    rest = replace(
+        trial,
+        signals={
+            name: replace(signal, start=signal.start - first) if isinstance(signal, Signal) else signal
+            for name, signal in trial.baseline.items()
+        },
+        baseline=None,
+    )
+    intervals = replace(recipe.windows, last=None).intervals(_extent(rest, recipe.signals))
+    if len(intervals.starts) == 0:
+        raise DataError(
+            f"{where} has {rest.duration:g} s of rest before it, too short for a window of "
+            f"{recipe.windows.duration:g} s. Take shorter windows or baseline=None."
+        )
+    return _families(rest, recipe, intervals)
+
+
+def _quality(trial: Trial, names: Sequence[str], intervals: Intervals) -> NDArray[np.float64]:
+    shares = [
+        coverage(signal, intervals) for name in names if isinstance(signal := trial.signals.get(name), Signal)
+    ]
+    return np.min(shares, axis=0) if shares else np.ones(len(intervals.starts))
+
+
+def _extent(trial: Trial, names: Sequence[str]) -> float:
+    """Seconds that windows may fill: to the end of the signals read.
+
+    Ends that lie less than a second apart are the same end in the devices' rounding, and the first counts. A
+    signal that stops earlier has failed; its windows are made, lack values and are reported.
+    """
+    ends = [signal.stop for name in names if isinstance(signal := trial.signals.get(name), Signal)]
+    return min((end for end in ends if end > max(ends) - 1), default=trial.duration)
+
+
+def join(parts: Sequence[TrialTable]) -> xr.Dataset:
+    """Put the parts of trials below one another; a rating that one lacks is NaN there.
+
+    The families must have the same channels, features and units: nothing is checked here.
+    """
+    # By hand, because xarray takes milliseconds for what 1,280 trials of DEAP need in microseconds.
+    names = dict.fromkeys(name for part in parts for name in part.coordinates)
+    coordinates: dict[str, Any] = {}
+    for name in names:
+        columns = [part.coordinates.get(name, np.full(len(part.intervals.starts), np.nan)) for part in parts]
+        coordinates[name] = ("window", np.concatenate(columns))
+    variables = {}
+    for family, first in parts[0].families.items():
+        values = np.concatenate([part.families[family].values for part in parts])
+        variables[family] = (first.dims, values, first.attrs)
+        coordinates |= {str(key): axis for key, axis in first.coords.items()}
+    return xr.Dataset(variables, coords=coordinates)
+
+
+def columns(families: Mapping[Any, xr.DataArray]) -> dict[str, tuple[str, ...]]:
+    """What must be the same in all trials of a table: each family's channels, features and units."""
+    found = {}
+    for name, values in families.items():
+        for dim in values.dims[1:]:
+            found[f"{dim} of {name}"] = tuple(map(str, values.indexes[dim]))
+        found[f"unit of {name}"] = (str(values.attrs.get("signal_unit", "")),)
+    return found
+
+
+def difference(ours: dict[str, tuple[str, ...]], usual: dict[str, tuple[str, ...]]) -> str:
+    """Say the first thing that differs."""
+    for name, values in ours.items():
+        expected = usual.get(name, ())
+        if values != expected:
+            lacking = [value for value in expected if value not in values]
+            odd = [value for value in values if value not in expected]
+            found = f"it has {', '.join(odd)}" if odd else f"its order is {', '.join(values)}"
+            return f"The {name} differs from most trials: {found}" + (
+                f" and lacks {', '.join(lacking)}." if lacking else "."
+            )
+    return "Its features differ from those of most trials."
+
+
+def concatenate(tables: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put feature tables below one another; a rating that one lacks is NaN there.
+
+    Parameters
+    ----------
+    tables : sequence of xarray.Dataset
+        As `features_of_trial` makes them, of the same recipe.
+
+    Returns
+    -------
+    xarray.Dataset
+        With all windows, in order.
+
+    Raises
+    ------
+    DataError
+        If channels, features or units differ.
+    """
+    usual = columns(tables[0].data_vars)
+    for table in tables:
+        if (found := columns(table.data_vars)) != usual:
+            who = "subject {}, trial {}".format(*(table[name].values[:1] for name in ("subject", "trial")))
+            raise DataError(f"The tables cannot be joined at {who}. {difference(found, usual)}")
+    names = dict.fromkeys(str(name) for table in tables for name in table.coords)
+    filled = [
+        table.assign_coords(
+            {
+                name: ("window", np.full(table.sizes["window"], np.nan))
+                for name in names
+                if name not in table.coords
+            }
+        )
+        for table in tables
+    ]
+    return xr.concat(
+        filled, dim="window", join="override", coords="minimal", compat="override", combine_attrs="override"
+    )
