@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from physioaffect.errors import ProtocolError
 
-__all__ = ["BANDS", "RBTRANSFORMER", "RBTRANSFORMER_PAPER", "SEED", "SEED_IV", "Band", "Bands"]
+__all__ = [
+    "BANDS",
+    "RBTRANSFORMER",
+    "RBTRANSFORMER_PAPER",
+    "SEED",
+    "SEED_IV",
+    "Band",
+    "Bands",
+    "check_below_nyquist",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +117,16 @@ class Bands:
                 "which is all that the recording holds. Choose bands inside it."
             )
         return Bands(kept)
+
+
+def check_below_nyquist(bands: Iterable[Band], *, sfreq: float) -> None:
+    """Raise a `ProtocolError` if a band reaches half the sampling rate."""
+    for band in bands:
+        if band.fmax >= sfreq / 2:
+            raise ProtocolError(
+                f"Cannot measure {band}: a signal sampled at {sfreq:g} Hz holds only what lies below "
+                f"{sfreq / 2:g} Hz. Lower fmax, or leave this band out."
+            )
 
 
 SEED = Bands.of(delta=(1, 3), theta=(4, 7), alpha=(8, 13), beta=(14, 30), gamma=(31, 50))

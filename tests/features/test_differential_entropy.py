@@ -10,20 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt, welch
+from scipy.signal import welch
 from scipy.signal.windows import hann
 from scipy.special import beta
 
-from physioaffect.errors import DataError, ProtocolError
-from physioaffect.features import Recipe
+from physioaffect.errors import ProtocolError
+from physioaffect.features import Recipe, stft
 from physioaffect.features.bands import BANDS, RBTRANSFORMER, RBTRANSFORMER_PAPER, SEED, SEED_IV, Band, Bands
 from physioaffect.features.differential_entropy import (
     ESTIMATORS,
     DifferentialEntropy,
-    band_pass,
-    band_variance_stft,
     gaussian_entropy,
 )
+from physioaffect.features.filter_bank import BandFilter
+from physioaffect.features.stft import band_variance_frames, band_variance_stft
 from physioaffect.recording import Flag, Signal, Trial
 from physioaffect.windows import Intervals, Windowing
 
@@ -38,9 +38,9 @@ estimators = pytest.mark.parametrize("estimator", sorted(ESTIMATORS))
 
 def make_trial(data: NDArray[Any], *, sfreq: float = SFREQ, flags: NDArray[np.uint8] | None = None) -> Trial:
     names = tuple(f"E{index}" for index in range(len(data)))
-    eeg = Signal(data=data, sfreq=sfreq, ch_names=names, kind="eeg", unit="V")
+    eeg = Signal(data=data, sfreq=sfreq, ch_names=names, kind="eeg", unit="au")
     if flags is not None:
-        eeg = Signal(data=data, sfreq=sfreq, ch_names=names, kind="eeg", unit="V", flags=flags)
+        eeg = Signal(data=data, sfreq=sfreq, ch_names=names, kind="eeg", unit="au", flags=flags)
     return Trial(dataset="made up", subject="1", trial="1", stimulus="none", signals={"eeg": eeg})
 
 
@@ -87,16 +87,6 @@ def test_entropy_of_white_noise_follows_from_its_variance_and_the_bandwidth(esti
     assert np.all(error < 0.06)
 
 
-def test_continuous_filter_has_the_noise_bandwidth_of_its_closed_form() -> None:
-    assert_allclose(butterworth_integral(2), (1 - 1 / 8) * (np.pi / 8) / np.sin(np.pi / 8))
-    impulse = np.zeros(2**16)
-    impulse[2**15] = 1
-    gain = np.abs(np.fft.rfft(band_pass(impulse, sfreq=SFREQ, bands=SEED_IV))) ** 2
-    bandwidth = gain.sum(axis=-1) * SFREQ / 2**16
-    # The bilinear transform bends the frequency axis a little; at 50 of 250 Hz it is felt most.
-    assert_allclose(bandwidth, [butterworth_integral(2) * (b - a) for a, b in SEED_IV.edges], rtol=0.01)
-
-
 @given(
     k=st.integers(17, 24),
     phase=st.floats(0, 2 * np.pi),
@@ -134,11 +124,12 @@ def test_all_bands_together_hold_the_variance_of_the_tapered_window(seed: int, n
 @given(seed=st.integers(0, 2**16), factor=st.floats(1e-6, 1e6), estimator=st.sampled_from(sorted(ESTIMATORS)))
 def test_scale_sign_offset_and_order_of_channels(seed: int, factor: float, estimator: str) -> None:
     data = noise(3, 2000, seed=seed)
-    plain = entropies(data, estimator=estimator)
-    assert_allclose(entropies(factor * data, estimator=estimator), plain + np.log(factor), atol=1e-9)
-    assert_array_equal(entropies(-data, estimator=estimator), plain)
-    assert_allclose(entropies(data + 42, estimator=estimator), plain, atol=1e-9)
-    assert_array_equal(entropies(data[[2, 0, 1]], estimator=estimator), plain[:, [2, 0, 1]])
+    exact: dict[str, Any] = {"estimator": estimator, "precision": "double"}
+    plain = entropies(data, **exact)
+    assert_allclose(entropies(factor * data, **exact), plain + np.log(factor), atol=1e-9)
+    assert_array_equal(entropies(-data, **exact), plain)
+    assert_allclose(entropies(data + 42, **exact), plain, atol=1e-9)
+    assert_array_equal(entropies(data[[2, 0, 1]], **exact), plain[:, [2, 0, 1]])
 
 
 @estimators
@@ -161,6 +152,35 @@ def test_frames_are_those_of_welch(frame: float) -> None:
     assert_allclose(
         band_variance_stft(x, sfreq=SFREQ, bands=SEED_IV, frame=frame), np.transpose(expected), rtol=1e-12
     )
+
+
+def test_windows_of_a_recording_equal_windows_alone_and_shared_frames_change_nothing() -> None:
+    X, first = noise(3, 3000), np.arange(0, 2001, 125)
+    found = band_variance_frames(X, first, 1000, sfreq=SFREQ, bands=SEED_IV, frame=1.0)
+    alone = [band_variance_stft(X[:, k : k + 1000], sfreq=SFREQ, bands=SEED_IV, frame=1.0) for k in first]
+    assert_allclose(found, alone, rtol=1e-12)
+    outside = band_variance_frames(X, np.array([-1, 2001]), 1000, sfreq=SFREQ, bands=SEED_IV)
+    assert np.isnan(outside).all()
+
+
+@pytest.mark.parametrize("n_times", [999, 1000])
+def test_the_product_and_the_fast_transform_agree(n_times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, first = noise(3, 4000) + 7, np.array([0, 10, 3000, 3001])
+    product = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=SEED_IV)
+    # 200 bins and more: bins every 0.25 Hz from 1 to 50 Hz fall short, so the limit moves.
+    monkeypatch.setattr(stft, "_MOST_BINS", 10)
+    stft._transform.cache_clear()
+    fast = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=SEED_IV)
+    stft._transform.cache_clear()
+    assert_allclose(fast, product, rtol=1e-10)
+    assert (fast[:3] != product[:3]).any()
+
+
+def test_long_windows_in_one_frame_take_the_fast_transform() -> None:
+    X = noise(2, 15_000)
+    f, density = welch(X, SFREQ, nperseg=15_000)
+    expected = [density[:, (f >= fmin) & (f < fmax)].sum(axis=-1) / 60 for fmin, fmax in SEED_IV.edges]
+    assert_allclose(band_variance_stft(X, sfreq=SFREQ, bands=SEED_IV), np.transpose(expected), rtol=1e-9)
 
 
 def test_frames_reach_the_end_of_a_window_that_they_do_not_divide() -> None:
@@ -187,7 +207,6 @@ def test_a_window_shorter_than_a_frame_is_one_frame() -> None:
 def test_leading_axes_are_free() -> None:
     X = noise(2, 3, 500)
     assert band_variance_stft(X, sfreq=SFREQ, bands=SEED).shape == (2, 3, 5)
-    assert band_pass(noise(2, 3, 1000), sfreq=SFREQ, bands=SEED).shape == (2, 3, 5, 1000)
     assert_allclose(
         band_variance_stft(X, sfreq=SFREQ, bands=SEED)[1, 2],
         band_variance_stft(X[1, 2], sfreq=SFREQ, bands=SEED),
@@ -206,18 +225,6 @@ def test_stft_windows_know_nothing_of_their_neighbours_and_filtered_ones_do() ->
     )
     assert np.all(filtered[[1, 3]] != 0)
     assert np.all(np.abs(filtered[same]) < filtered[2])
-
-
-def test_filtering_windows_one_by_one_loses_power_that_the_continuous_filter_keeps() -> None:
-    data = noise(20, int(60 * SFREQ))
-    ideal = 4 / (SFREQ / 2)
-    theta = Bands.of(theta=(4, 8))
-    sos = butter(5, (4, 8), btype="bandpass", fs=SFREQ, output="sos")
-    from_rest = sosfilt(sos, data.reshape(20, 60, 250)).var(axis=-1).mean()
-    continuous = band_pass(data, sfreq=SFREQ, bands=theta)[:, 0].reshape(20, 60, 250).var(axis=-1).mean()
-    # One-second windows: the filter spends most of each one settling.
-    assert from_rest < 0.75 * ideal
-    assert_allclose(continuous, butterworth_integral(2) * ideal, rtol=0.1)
 
 
 @estimators
@@ -249,27 +256,6 @@ def test_filtered_windows_use_the_samples_that_are_there() -> None:
     assert_array_equal(found[:, 1], whole[:, 1])
     # A tenth of a second of two is missing and what is left of it rings through the filter.
     assert np.abs(found - whole).max() < 0.3
-
-
-@settings(max_examples=25, deadline=None)
-@given(data=st.data())
-def test_gaps_are_bridged_by_lines_for_the_filter_and_stay_gaps(data: st.DataObject) -> None:
-    x = noise(2, 600)
-    is_missing = np.zeros((2, 600), dtype=bool)
-    for row in range(2):
-        for first, length in data.draw(
-            st.lists(st.tuples(st.integers(0, 599), st.integers(1, 200)), max_size=3)
-        ):
-            is_missing[row, first : first + length] = True
-        is_missing[row, 300] = False
-    times = np.arange(600)
-    bridged = np.stack(
-        [np.interp(times, times[~gap], row[~gap]) for row, gap in zip(x, is_missing, strict=True)]
-    )
-    found = band_pass(np.where(is_missing, np.nan, x), sfreq=SFREQ, bands=ALPHA)[:, 0]
-    expected = band_pass(bridged, sfreq=SFREQ, bands=ALPHA)[:, 0]
-    assert_allclose(found[~is_missing], expected[~is_missing], atol=1e-9)
-    assert np.isnan(found[is_missing]).all()
 
 
 @estimators
@@ -311,7 +297,7 @@ def test_gaussian_entropy_of_one_is_that_of_the_standard_normal() -> None:
 
 
 def test_the_table_says_what_it_holds() -> None:
-    found = DifferentialEntropy(bands=RBTRANSFORMER, estimator="bandpass", order=3)(
+    found = DifferentialEntropy(bands=RBTRANSFORMER, estimator="bandpass", filter=BandFilter(order=3))(
         make_trial(noise(2, 1000)), Intervals(np.array([0.0, 1.5]), 2.0)
     )
     assert found.dims == ("window", "channel", "band")
@@ -319,11 +305,14 @@ def test_the_table_says_what_it_holds() -> None:
     assert list(found["band"].values) == ["theta", "alpha", "beta", "gamma"]
     assert found.attrs == {
         "unit": "nat",
-        "signal_unit": "V",
+        "signal_unit": "au",
         "band_edges_hz": [[4, 8], [8, 14], [14, 31], [31, 49]],
         "estimator": "bandpass",
         "log_base": math.e,
         "order": 3,
+        "design": "butterworth",
+        "phase": "zero",
+        "start": "steady",
     }
 
 
@@ -395,17 +384,12 @@ def test_half_a_second_resolves_two_hertz() -> None:
     assert np.isfinite(variance).all()
 
 
-def test_refuses_to_filter_what_is_shorter_than_the_filter_rings() -> None:
-    with pytest.raises(DataError, match=r"2 s are too short to filter delta \(1-3 Hz\): .* more than 3 s"):
-        band_pass(noise(1, 500), sfreq=SFREQ, bands=SEED)
-
-
 def test_refuses_unknown_settings() -> None:
     with pytest.raises(ValueError, match="Unknown estimator 'welch': use one of bandpass, stft"):
         DifferentialEntropy(estimator="welch")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="length above 0 s, got 0"):
         DifferentialEntropy(frame=0)
-    with pytest.raises(ValueError, match="order of at least 1, got 0"):
-        DifferentialEntropy(order=0)
+    with pytest.raises(ValueError, match="precision is 'auto' or 'double', got 'half'"):
+        DifferentialEntropy(precision="half")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"must be above 1, got 0\.5"):
         DifferentialEntropy(log_base=0.5)

@@ -1,0 +1,315 @@
+"""Variance of windows in frequency bands after a recursive filter over the whole recording."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import bessel, butter, cheby1
+
+from physioaffect.errors import DataError
+from physioaffect.features._filter_kernel import filter_kernel, lanes_of
+from physioaffect.features._threads import in_threads, n_threads
+from physioaffect.features.bands import Band, Bands, check_below_nyquist
+from physioaffect.signals.gaps import bridge
+
+__all__ = ["DESIGNS", "BandFilter", "Sections", "band_variance_filtered"]
+
+Floats = NDArray[np.floating[Any]]
+
+DESIGNS: dict[str, Callable[..., NDArray[np.float64]]] = {
+    "bessel": lambda order, edges, sfreq: bessel(
+        order, edges, btype="bandpass", fs=sfreq, norm="mag", output="sos"
+    ),
+    "butterworth": lambda order, edges, sfreq: butter(order, edges, btype="bandpass", fs=sfreq, output="sos"),
+    "chebyshev1": lambda order, edges, sfreq: cheby1(
+        order, 0.5, edges, btype="bandpass", fs=sfreq, output="sos"
+    ),
+}
+
+# A band-pass filter rings for about this many periods of its lowest edge or its width.
+_N_PERIODS = 3
+# Sums in single precision stay exact to 1e-6 over so many samples; then they go into double precision.
+_LONGEST_SEGMENT = 256
+# Poles this close to z = 1 lose too much in single precision: the error of an entropy is 5e-6 at 0.15 and
+# grows with the inverse square.
+_CLOSEST_POLE = 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandFilter:
+    """How a recording is filtered into bands.
+
+    Parameters
+    ----------
+    order : int
+        Order of the low-pass prototype; the band-pass has twice as many poles.
+    design : {"butterworth", "bessel", "chebyshev1"}
+        Chebyshev's ripples by 0.5 dB.
+    phase : {"zero", "causal"}
+        Forwards and backwards, so that nothing shifts in time and the edges lose 6 dB (Butterworth); or
+        forwards only, with a delay and 3 dB. The causal one knows nothing of the future.
+    start : {"steady", "rest"}
+        Whether the filter begins as if the first sample had always been there, or from nothing: then an
+        offset rings through it for seconds. The latter exists for comparison with packages that do so, and
+        for the causal filter only.
+    """
+
+    order: int = 4
+    design: Literal["butterworth", "bessel", "chebyshev1"] = "butterworth"
+    phase: Literal["zero", "causal"] = "zero"
+    start: Literal["steady", "rest"] = "steady"
+
+    def __post_init__(self) -> None:
+        if self.order < 1:
+            raise ValueError(f"A band-pass filter needs an order of at least 1, got {self.order}.")
+        if self.design not in DESIGNS:
+            raise ValueError(f"Unknown filter design {self.design!r}: use one of {', '.join(DESIGNS)}.")
+        if self.phase not in ("zero", "causal"):
+            raise ValueError(f"The phase is 'zero' or 'causal', got {self.phase!r}.")
+        if self.start not in ("steady", "rest") or (self.start == "rest" and self.phase == "zero"):
+            raise ValueError(
+                f"A filter starts 'steady', or from 'rest' if its phase is 'causal'; got {self.start!r} and "
+                f"{self.phase!r}."
+            )
+
+    def sections(self, band: Band, *, sfreq: float) -> Sections:
+        """Design the filter of one band.
+
+        Raises
+        ------
+        ProtocolError
+            If the band reaches the Nyquist frequency.
+        """
+        check_below_nyquist([band], sfreq=sfreq)
+        return _sections(self.design, self.order, band.fmin, band.fmax, sfreq)
+
+    def settling(self, band: Band) -> float:
+        """Seconds that the filter of a band needs to forget."""
+        return _N_PERIODS / min(band.fmin, band.fmax - band.fmin)
+
+
+class Sections(NamedTuple):
+    """A band-pass filter, ``gain * prod((1 - z^-2) / (1 + a1 z^-1 + a2 z^-2))``.
+
+    All designs here have as many zeros at frequency zero as at the Nyquist frequency, so each section can
+    have one of either, and a section costs three operations instead of five.
+    """
+
+    gain: float
+    a1: NDArray[np.float64]
+    a2: NDArray[np.float64]
+
+    @property
+    def is_delicate(self) -> bool:
+        """Whether single precision would spoil it."""
+        # Roots of z^2 + a1 z + a2: the distance from z = 1 says how slow and how narrow the filter is.
+        distance = np.sqrt(np.abs(1 + self.a1 + self.a2))
+        return bool(distance.min() < _CLOSEST_POLE)
+
+
+@lru_cache(maxsize=1024)  # Designing takes longer than filtering a trial.
+def _sections(design: str, order: int, fmin: float, fmax: float, sfreq: float) -> Sections:
+    sos = DESIGNS[design](order, (fmin, fmax), sfreq)
+    return Sections(float(np.prod(sos[:, 0])), sos[:, 4].copy(), sos[:, 5].copy())
+
+
+def band_variance_filtered(
+    X: Floats,
+    first: NDArray[np.intp],
+    n_samples: int,
+    *,
+    sfreq: float,
+    bands: Bands,
+    band_filter: BandFilter = BandFilter(),
+    precision: Literal["auto", "double"] = "auto",
+) -> NDArray[np.float64]:
+    """Variance (1/n, own mean removed) of windows in bands, filtered over the whole recording.
+
+    Parameters
+    ----------
+    X : ndarray, shape (..., n_times)
+        Whole trials, never single windows: a filter that starts anew in each window spends most of a short
+        one settling. What is not finite is bridged by a line while filtering and left out of the variances.
+    first : ndarray of int, shape (n_windows,)
+        First sample of each window; it may lie outside.
+    n_samples : int
+        Samples of a window.
+    sfreq : float
+        Sampling rate in Hz.
+    bands : Bands
+        What to filter into.
+    band_filter : BandFilter
+        How to filter.
+    precision : {"auto", "double"}
+        Single precision serves most bands to 5e-6 nats and is twice as fast; "auto" takes double where the
+        poles lie too close together.
+
+    Returns
+    -------
+    variance : ndarray, shape (n_windows, ..., n_bands)
+        In the square of the unit of ``X``. NaN where a window holds fewer than two samples.
+
+    Raises
+    ------
+    ProtocolError
+        If a band reaches the Nyquist frequency.
+    DataError
+        If the recording is too short for the filter to settle.
+
+    Notes
+    -----
+    Equal to SciPy's ``sosfiltfilt(..., padtype="even")`` or ``sosfilt`` of the same design, then ``var``.
+    White noise keeps ``(1 - 1/(2n)) * (pi/(2n)) / sin(pi/(2n))`` of the nominal bandwidth with the
+    zero-phase Butterworth of order n (0.898 for 4), so entropies are lower than the STFT's by 0.05 nats: the
+    same for every window. Zero-phase means that a window knows a little of its neighbours, never of another
+    trial.
+
+    Examples
+    --------
+    >>> t = np.arange(1280) / 128
+    >>> sine = 3 * np.sin(2 * np.pi * 10 * t)
+    >>> bands = Bands.of(theta=(4, 7), alpha=(8, 13))
+    >>> band_variance_filtered(sine, np.array([512]), 128, sfreq=128.0, bands=bands).round(3)
+    array([[0. , 4.5]])
+    """
+    n_times = X.shape[-1]
+    rows = X.reshape(math.prod(X.shape[:-1]), n_times)
+    plans = [
+        _Plan(
+            sections := band_filter.sections(band, sfreq=sfreq),
+            _padding(band, band_filter, n_times=n_times, sfreq=sfreq),
+            np.dtype(np.float64 if precision == "double" or sections.is_delicate else np.float32),
+        )
+        for band in bands
+    ]
+    cuts = _cuts(first, n_samples, n_times)
+    variance = np.empty((len(first), len(rows), len(bands)))
+
+    def work(task: tuple[slice, Sequence[int]]) -> None:
+        block, chosen = task
+        lanes = _Lanes(rows[block], longest=max(plan.n_pad or 0 for plan in plans), band_filter=band_filter)
+        for index in chosen:
+            variance[:, block, index] = _variance(lanes, plans[index], cuts)
+
+    width = _width(len(rows))
+    blocks = [slice(begin, min(begin + width, len(rows))) for begin in range(0, len(rows), width)]
+    # One trial has a block or two: then the bands are what the threads share.
+    n_groups = 1 if len(blocks) > 2 * n_threads() else min(n_threads(), len(bands))
+    groups = [range(group, len(bands), n_groups) for group in range(n_groups)]
+    in_threads(work, [(block, group) for block in blocks for group in groups])
+    return variance.reshape(len(first), *X.shape[:-1], len(bands))
+
+
+class _Plan(NamedTuple):
+    """How one band is filtered; without padding it is filtered causally."""
+
+    sections: Sections
+    n_pad: int | None
+    dtype: np.dtype[Any]
+
+
+class _Cuts(NamedTuple):
+    """Where the time is cut so that windows that overlap share their sums; see `_cuts`."""
+
+    edges: NDArray[np.intp]
+    left: NDArray[np.intp]
+    right: NDArray[np.intp]
+
+
+class _Lanes:
+    """A block of channels side by side, in the precisions asked for."""
+
+    def __init__(self, x: Floats, *, longest: int, band_filter: BandFilter) -> None:
+        self.n_channels, self.longest, self.is_steady = len(x), longest, band_filter.start == "steady"
+        self.is_present = None if is_whole(x) else np.isfinite(x)
+        self.x = x if self.is_present is None else bridge(x.astype(np.float64), ~self.is_present)
+        self._made: dict[np.dtype[Any], tuple[Floats, Floats]] = {}
+
+    def of(self, dtype: np.dtype[Any], *, n_pad: int) -> tuple[Floats, Floats]:
+        """Samples with so many mirrored ones at both ends, and weights (empty if nothing is missing)."""
+        if dtype not in self._made:
+            width = _width(self.n_channels)
+            offset = self.x[:, 0] if self.is_steady else np.zeros(self.n_channels, dtype=self.x.dtype)
+            weights = np.empty((0, width), dtype=dtype)
+            if self.is_present is not None:
+                weights = lanes_of(self.is_present, np.zeros(self.n_channels), width, 0, dtype)
+            self._made[dtype] = lanes_of(self.x, offset, width, self.longest, dtype), weights
+        lanes, weights = self._made[dtype]
+        skipped = self.longest - n_pad
+        return lanes[skipped : len(lanes) - skipped], weights
+
+
+def _width(n_rows: int) -> int:
+    return 16 if n_rows <= 16 else 32
+
+
+def _variance(lanes: _Lanes, plan: _Plan, cuts: _Cuts) -> NDArray[np.float64]:
+    """Variance of the windows of one block in one band, shape (n_windows, n_channels)."""
+    x, weights = lanes.of(plan.dtype, n_pad=plan.n_pad or 0)
+    n_sections, width = len(plan.sections.a1), x.shape[1]
+    sums = np.empty((2, len(cuts.edges) - 1, width))
+    filter_kernel(n_sections, width, plan.n_pad is not None, lanes.is_present is not None)(
+        x,
+        weights,
+        (
+            plan.dtype.type(plan.sections.gain),
+            plan.sections.a1.astype(plan.dtype),
+            plan.sections.a2.astype(plan.dtype),
+        ),
+        np.zeros((2 * n_sections + 2) * width, dtype=plan.dtype),
+        lanes.is_steady if plan.n_pad is None else plan.n_pad,
+        cuts.edges,
+        sums,
+    )
+    total, square = _windowed(sums[..., : lanes.n_channels], cuts)
+    if lanes.is_present is None:
+        count = (cuts.edges[cuts.right] - cuts.edges[cuts.left])[:, np.newaxis].astype(np.float64)
+    else:
+        present = np.add.reduceat(lanes.is_present, cuts.edges[:-1], axis=1, dtype=np.float64)
+        count = _windowed(present.T, cuts)
+    variance = np.full(total.shape, np.nan)
+    is_enough = np.broadcast_to(count > 1, total.shape)
+    np.divide(square - np.square(total) / np.maximum(count, 1), count, out=variance, where=is_enough)
+    return np.maximum(variance, 0)
+
+
+def is_whole(X: Floats) -> bool:
+    """Whether every sample is finite; the sums over the channels tell it at a third of the price."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(X.sum(axis=0)).all()) or bool(np.isfinite(X).all())
+
+
+def _padding(band: Band, band_filter: BandFilter, *, n_times: int, sfreq: float) -> int | None:
+    """Samples that both ends are mirrored by; None for the causal filter, which needs none."""
+    settling = band_filter.settling(band)
+    n_pad = math.ceil(settling * sfreq)
+    if n_times <= n_pad and band_filter.start == "steady":
+        raise DataError(
+            f"{n_times / sfreq:g} s are too short to filter {band}: the filter needs more than "
+            f"{settling:g} s to settle. Leave the recording out, or use the estimator 'stft'."
+        )
+    return n_pad if band_filter.phase == "zero" else None
+
+
+def _cuts(first: NDArray[np.intp], n_samples: int, n_times: int) -> _Cuts:
+    """Cut from 0 to ``n_times`` wherever windows begin or end, and where a segment would grow too long.
+
+    ``left`` and ``right`` are the positions of the windows' ends among the edges.
+    """
+    begin, end = (np.clip(edge, 0, n_times) for edge in (first, first + n_samples))
+    edges = np.unique(np.concatenate([begin, end, np.arange(0, n_times, _LONGEST_SEGMENT), [n_times]]))
+    return _Cuts(edges, np.searchsorted(edges, begin), np.searchsorted(edges, end))
+
+
+def _windowed(sums: NDArray[np.float64], cuts: _Cuts) -> NDArray[np.float64]:
+    """Add up the segments of each window, along the last axis but one."""
+    total = np.zeros((*sums.shape[:-2], sums.shape[-2] + 1, sums.shape[-1]))
+    np.cumsum(sums, axis=-2, out=total[..., 1:, :])
+    difference: NDArray[np.float64] = total[..., cuts.right, :] - total[..., cuts.left, :]
+    return difference

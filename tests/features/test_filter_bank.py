@@ -1,0 +1,213 @@
+"""The filter bank against SciPy's filters, closed forms and the facts of filtering."""
+
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+from scipy.signal import bessel, butter, cheby1, lfilter, sosfilt, sosfiltfilt
+
+from physioaffect.errors import DataError
+from physioaffect.features.bands import SEED, SEED_IV, Bands
+from physioaffect.features.filter_bank import BandFilter, band_variance_filtered
+
+Floats = NDArray[np.float64]
+SFREQ = 250.0
+ALPHA = Bands.of(alpha=(8, 13))
+
+
+def noise(*shape: int, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def pink(*shape: int, seed: int = 0) -> Floats:
+    """Noise whose power falls with the frequency, as that of EEG does, on an offset."""
+    spectrum = np.fft.rfft(noise(*shape, seed=seed))
+    spectrum[..., 1:] /= np.arange(1, spectrum.shape[-1])
+    spectrum[..., 0] = 0
+    x: Floats = np.fft.irfft(spectrum, shape[-1])
+    return np.asarray(2e-5 * x / x.std() + 1e-3)
+
+
+def sos(band: tuple[float, float], sfreq: float, design: str = "butterworth", order: int = 4) -> Floats:
+    if design == "butterworth":
+        return butter(order, band, "bandpass", fs=sfreq, output="sos")
+    if design == "bessel":
+        return bessel(order, band, "bandpass", fs=sfreq, output="sos", norm="mag")
+    return cheby1(order, 0.5, band, "bandpass", fs=sfreq, output="sos")
+
+
+def zero_phase(X: Floats, band: tuple[float, float], sfreq: float, **settings: Any) -> Floats:
+    n_pad = int(np.ceil(3 / min(band[0], band[1] - band[0]) * sfreq))
+    return sosfiltfilt(sos(band, sfreq, **settings), X - X[..., :1], padtype="even", padlen=n_pad)
+
+
+def causal(X: Floats, band: tuple[float, float], sfreq: float, **settings: Any) -> Floats:
+    return sosfilt(sos(band, sfreq, **settings), X - X[..., :1])
+
+
+def variance_of(filtered: Floats, first: NDArray[np.intp], n_samples: int) -> Floats:
+    return np.stack([filtered[..., k : k + n_samples].var(axis=-1) for k in first])
+
+
+@pytest.mark.parametrize("precision", ["auto", "double"])
+@pytest.mark.parametrize("phase", ["zero", "causal"])
+@pytest.mark.parametrize(("sfreq", "n_channels"), [(128.0, 32), (200.0, 62), (500.0, 19), (1000.0, 5)])
+def test_entropies_equal_those_of_scipys_filters(sfreq, n_channels, phase, precision):
+    X = pink(n_channels, round(12 * sfreq))
+    first, n_samples = np.arange(0, X.shape[1] - round(sfreq), round(0.7 * sfreq)), round(sfreq)
+    reference = {"zero": zero_phase, "causal": causal}[phase]
+    expected = np.stack(
+        [variance_of(reference(X, edges, sfreq), first, n_samples) for edges in SEED.edges], axis=-1
+    )
+    found = band_variance_filtered(
+        X, first, n_samples, sfreq=sfreq, bands=SEED, band_filter=BandFilter(phase=phase), precision=precision
+    )
+    # Half a logarithm of the variance is the entropy.
+    error = np.abs(0.5 * np.log(found / expected)).max()
+    assert error < (1e-5 if precision == "auto" else 1e-9)
+
+
+@pytest.mark.parametrize("design", ["butterworth", "bessel", "chebyshev1"])
+@pytest.mark.parametrize("order", [1, 2, 3, 5, 6])
+def test_every_design_and_order_equals_scipys(design, order):
+    X, first = pink(3, 2500), np.arange(0, 2500, 250)
+    found = band_variance_filtered(
+        X, first, 250, sfreq=SFREQ, bands=ALPHA, band_filter=BandFilter(design=design, order=order),
+        precision="double",
+    )  # fmt: skip
+    expected = variance_of(zero_phase(X, (8, 13), SFREQ, design=design, order=order), first, 250)
+    assert_allclose(found[..., 0], expected, rtol=1e-9)
+
+
+def test_the_zero_phase_filter_has_the_noise_bandwidth_of_its_closed_form():
+    X = noise(256, 20_000)
+    found = band_variance_filtered(X, np.array([2000]), 16_000, sfreq=SFREQ, bands=SEED_IV).mean(axis=1)[0]
+    share = (1 - 1 / 8) * (np.pi / 8) / np.sin(np.pi / 8)
+    # The bilinear transform bends the frequency axis a little; at 50 of 250 Hz it is felt most.
+    assert_allclose(found, [share * (b - a) / (SFREQ / 2) for a, b in SEED_IV.edges], rtol=0.015)
+
+
+def test_leading_axes_are_free_and_one_call_equals_many():
+    X, first = pink(3, 40, 1500), np.arange(0, 1500, 250)
+    together = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=ALPHA)
+    assert together.shape == (6, 3, 40, 1)
+    for trial in range(3):
+        alone = band_variance_filtered(X[trial], first, 250, sfreq=SFREQ, bands=ALPHA)
+        assert_array_equal(together[:, trial], alone)
+
+
+def test_windows_that_overlap_anyhow_equal_windows_alone():
+    X, rng = pink(2, 4000), np.random.default_rng(1)
+    first = rng.integers(0, 3700, 40)
+    together = band_variance_filtered(X, first, 300, sfreq=SFREQ, bands=SEED_IV, precision="double")
+    for window, start in enumerate(first):
+        alone = band_variance_filtered(
+            X, np.array([start]), 300, sfreq=SFREQ, bands=SEED_IV, precision="double"
+        )
+        assert_allclose(together[window], alone[0], rtol=1e-9)
+
+
+def test_the_causal_filter_knows_nothing_of_the_future_and_the_other_does():
+    X = pink(2, 2500)
+    changed = X.copy()
+    changed[:, 1500:] *= 3
+    first = np.arange(0, 2500, 250)
+    ways: dict[Literal["zero", "causal"], bool] = {"causal": True, "zero": False}
+    for phase, is_same in ways.items():
+        one, other = (
+            band_variance_filtered(
+                x, first, 250, sfreq=SFREQ, bands=ALPHA, band_filter=BandFilter(phase=phase)
+            )
+            for x in (X, changed)
+        )
+        assert (one[5] == other[5]).all() == is_same
+
+
+def test_filtering_windows_from_rest_loses_power_that_the_continuous_filter_keeps():
+    X, theta = noise(20, int(60 * SFREQ)), Bands.of(theta=(4, 8))
+    ideal, from_rest = 4 / (SFREQ / 2), BandFilter(order=5, phase="causal", start="rest")
+    windows = X.reshape(20, 60, 250)
+    alone = band_variance_filtered(
+        windows, np.zeros(1, dtype=np.intp), 250, sfreq=SFREQ, bands=theta, band_filter=from_rest
+    ).mean()
+    whole = band_variance_filtered(X, np.arange(0, 15_000, 250), 250, sfreq=SFREQ, bands=theta).mean()
+    # One-second windows: the filter spends most of each one settling.
+    assert alone < 0.75 * ideal
+    assert_allclose(whole, 0.898 * ideal, rtol=0.1)
+
+
+@pytest.mark.parametrize("band", [(4, 8), (8, 14), (14, 31), (31, 49)])
+def test_windows_filtered_from_rest_equal_what_torcheeg_computes(band):
+    # Its BandDifferentialEntropy: lfilter of butter(5) over each chunk alone, then 0.5 log2(2 pi e std^2).
+    X = 1e-5 * noise(6, 128) + 3e-5
+    b, a = butter(5, [edge / 64 for edge in band], "band")
+    theirs = 0.5 * np.log2(2 * np.pi * np.e * lfilter(b, a, X).std(axis=-1) ** 2)
+    ours = band_variance_filtered(
+        X, np.zeros(1, dtype=np.intp), 128, sfreq=128.0, bands=Bands.of(band=band), precision="double",
+        band_filter=BandFilter(order=5, phase="causal", start="rest"),
+    )  # fmt: skip
+    assert_allclose(0.5 * np.log2(2 * np.pi * np.e * ours[0, :, 0]), theirs, atol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_gaps_are_bridged_by_lines_for_the_filter_and_left_out_of_the_variance(data):
+    x = noise(2, 600)
+    is_missing = np.zeros((2, 600), dtype=bool)
+    for row in range(2):
+        for first, length in data.draw(
+            st.lists(st.tuples(st.integers(0, 599), st.integers(1, 200)), max_size=3)
+        ):
+            is_missing[row, first : first + length] = True
+        is_missing[row, 300] = False
+    times = np.arange(600)
+    bridged = np.stack(
+        [np.interp(times, times[~gap], row[~gap]) for row, gap in zip(x, is_missing, strict=True)]
+    )
+    filtered = zero_phase(bridged, (8, 13), SFREQ)
+    first = np.array([0, 100, 250, 500])
+    found = band_variance_filtered(
+        np.where(is_missing, np.nan, x), first, 100, sfreq=SFREQ, bands=ALPHA, precision="double"
+    )
+    for window, start in enumerate(first):
+        for row in range(2):
+            there = ~is_missing[row, start : start + 100]
+            kept = filtered[row, start : start + 100][there]
+            expected = kept.var() if len(kept) > 1 else np.nan
+            assert_allclose(found[window, row, 0], expected, rtol=1e-7, atol=1e-14)
+
+
+def test_windows_that_reach_out_use_what_is_inside():
+    X = noise(2, 1000)
+    found = band_variance_filtered(
+        X, np.array([-125, 875, 2000]), 250, sfreq=SFREQ, bands=ALPHA, precision="double"
+    )
+    filtered = zero_phase(X, (8, 13), SFREQ)
+    assert_allclose(found[0, :, 0], filtered[:, :125].var(axis=-1))
+    assert_allclose(found[1, :, 0], filtered[:, 875:].var(axis=-1))
+    assert np.isnan(found[2]).all()
+
+
+def test_a_recording_shorter_than_the_filter_needs_is_refused():
+    with pytest.raises(
+        DataError, match=r"0.4 s are too short to filter alpha \(8-13 Hz\): .* more than 0.6 s"
+    ):
+        band_variance_filtered(noise(2, 100), np.array([0]), 50, sfreq=SFREQ, bands=ALPHA)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"order": 0}, "order of at least 1, got 0"),
+        ({"design": "brick"}, "Unknown filter design 'brick': use one of bessel"),
+        ({"phase": "forward"}, "phase is 'zero' or 'causal', got 'forward'"),
+        ({"start": "rest"}, "from 'rest' if its phase is 'causal'; got 'rest' and 'zero'"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(settings, said):
+    with pytest.raises(ValueError, match=said):
+        BandFilter(**settings)
