@@ -17,7 +17,8 @@ from physioaffect.faces import Face, FaceSet
 from physioaffect.recording import Exclusion, Report
 
 from .affectnet_simulate import CLASSES, COLUMNS, IMAGES, LISTS, PARTS, simulate
-from .face_folders import check_folder, contents, find
+from .face_folders import check_folder, find
+from .folders import contents
 from .formats.csv_rows import read_rows
 from .formats.images import read_image
 from .formats.npy_scalar import read_npy_scalar

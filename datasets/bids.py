@@ -16,6 +16,7 @@ from .bids_files import check_inside, number, read_json, read_tsv
 from .bids_recordings import Outline, Recording, find_recordings, outline
 from .bids_trials import JOINED_BY, Person, trials
 from .condition_tasks import condition_task
+from .folders import contents
 from .rating_tasks import rating_low_high, rating_score
 from .simulated_mark import MARK, tags_of_folder
 
@@ -111,10 +112,8 @@ def _description(root: Path) -> dict[str, object]:
         return read_json(path)
     if not root.is_dir():
         raise DataError(f"There is no folder {root}. Pass the root of a BIDS data set.")
-    names = sorted(entry.name for entry in root.iterdir())
-    there = ", ".join(names[:8]) + (" and more" if len(names) > 8 else "")
     raise DataError(
-        f"{root} has no dataset_description.json, so it is no BIDS data set; it has {there or 'nothing'}. "
+        f"{root} has no dataset_description.json, so it is no BIDS data set; it has {contents(root)}. "
         "Pass the folder that holds that file and sub-01, sub-02 and so on."
     )
 

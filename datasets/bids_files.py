@@ -11,7 +11,16 @@ from typing import Any
 
 from physioaffect.errors import DataError
 
-__all__ = ["check_inside", "entities", "inherited", "metadata", "number", "read_json", "read_text", "read_tsv"]
+__all__ = [
+    "check_inside",
+    "entities",
+    "inherited",
+    "metadata",
+    "number",
+    "read_json",
+    "read_text",
+    "read_tsv",
+]
 
 _LARGEST = 64 * 2**20
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from physioaffect.errors import DataError
 from physioaffect.recording import Exclusion, Report, Signal, Trial
 
+from .bids_eeg import read_raw, reading
 from .bids_files import number
 from .bids_physio import conductance_scale, read_physio
 from .bids_recordings import Recording, Span, channels_table, spans
@@ -30,52 +28,6 @@ class Person(NamedTuple):
     ratings: Mapping[str, float]
     table: Sequence[Mapping[str, str]]
     tags: tuple[str, ...]
-
-
-def _check_companions(header: Path) -> None:
-    """Refuse a BrainVision header that names files of another folder: the names come from a stranger."""
-    if header.suffix.lower() != ".vhdr":
-        return
-    with header.open("rb") as stream:
-        text = stream.read(1 << 20).decode("utf-8", errors="replace")
-    for name in re.findall(r"(?mi)^\s*(?:DataFile|MarkerFile)\s*=\s*(.*?)\s*$", text):
-        if not name or re.search(r"[/\\]", name):
-            raise _elsewhere(header, name)
-
-
-def _elsewhere(header: Path, name: str) -> DataError:
-    return DataError(
-        f"{header} names the file {name[-80:]!r}; expected a file of the same folder. Put the recording's "
-        "files together and mend the names in the header."
-    )
-
-
-def _read_raw(recording: Recording) -> Any:
-    mne_bids: Any = importlib.import_module("mne_bids")  # An extra, and slow to import.
-    assert recording.eeg is not None
-    channels_table(recording)  # Its sentence is better than mne-bids'.
-    _check_companions(recording.eeg)
-    try:
-        path = mne_bids.get_bids_path_from_fname(recording.eeg, verbose="error")
-        path.update(root=recording.root)
-        raw = mne_bids.read_raw_bids(path, verbose="error")
-    except (
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        NotImplementedError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise DataError(f"{recording.eeg} cannot be read by mne-bids: {error}") from error
-    # EEGLAB's headers name a file, too; its samples are read later.
-    for name in map(str, raw.filenames):
-        if Path(name).parent != recording.eeg.absolute().parent:
-            raise _elsewhere(recording.eeg, name)
-    return raw
 
 
 def _cut(raw: Any, recording: Recording, onset: float, stop: float) -> dict[str, Signal]:
@@ -159,7 +111,7 @@ def trials(
         n_recordings[recording.session] = n_recordings.get(recording.session, 0) + 1
     for recording in source.recordings:
         told = spans(recording)  # Before mne-bids stumbles over the same table.
-        raw = _read_raw(recording) if recording.eeg is not None else None
+        raw = read_raw(recording) if recording.eeg is not None else None
         physio = _read_all_physio(recording)
         bads = () if raw is None else tuple(raw.info["bads"])
         length = _length(recording, raw, physio)
@@ -179,7 +131,8 @@ def trials(
                 kind: signal.crop(span.onset, stop, onset=span.onset) for kind, signal in physio.items()
             }
             if raw is not None:
-                signals |= _cut(raw, recording, span.onset, stop)
+                with reading(recording.path):
+                    signals |= _cut(raw, recording, span.onset, stop)
             for kind, expected in ch_names.items():
                 if kind in signals and set(expected) <= set(signals[kind].ch_names):
                     signals[kind] = signals[kind].pick(expected)

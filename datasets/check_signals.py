@@ -38,7 +38,7 @@ def rows_of_signal(
         found=found,
         is_good=None if rate is None else own.is_as_expected and not is_lacking,
     )
-    kinds = ("flat", "without numbers", "mostly unusable", "empty")
+    kinds = ("flat", "without numbers", "mostly unusable", "empty", "of impossible size")
     yield CheckRow(
         what=f"{name}, quality",
         found=f"{_percent(own.n_nan, own.n_values)} NaN, "

@@ -13,6 +13,7 @@ import numpy as np
 from physioaffect.recording import DataSet, Exclusion, Signal, Target, Task, Trial
 
 from .check_signals import SignalTally, difference, rows_of_signal
+from .check_sizes import implausible, typical_size
 from .check_tally import CheckRow, Range, Sentences, listed
 
 __all__ = ["TrialTally"]
@@ -47,6 +48,7 @@ class TrialTally:
         self._n_held: Counter[str] = Counter()
         self._n_bad: Counter[str] = Counter()
         self._n_all: Counter[str] = Counter()
+        self._sizes: dict[tuple[str, str, str], list[float]] = {}
 
     @property
     def n_read(self) -> int:
@@ -114,6 +116,8 @@ class TrialTally:
         self._n_held[name] += 1
         self._n_bad[name] += int((is_bad | is_nan.all(axis=0)).sum())
         self._n_all[name] += signal.n_times
+        if (size := typical_size(signal)) is not None:
+            self._sizes.setdefault((name, signal.kind, signal.unit), []).append(size)
         is_lost = np.isnan(lowest)
         is_still = (lowest == highest) & (signal.n_times > signal.sfreq)
         if is_lost.any():
@@ -193,6 +197,10 @@ class TrialTally:
                 share = n_bad / self._n_all[name]
                 sentence = f"Subject {subject}: {share:.0%} of {name} is missing or flagged."
                 self._broken.add(f"{name} mostly unusable", sentence)
+        for (name, kind, unit), sizes in self._sizes.items():
+            if said := implausible(kind, unit, float(np.median(sizes))):
+                sentence = f"Subject {subject}: {name} {said}. Is it in another unit or scale?"
+                self._broken.add(f"{name} of impossible size", sentence)
         self._start_subject()
 
     def rows(self) -> Iterator[CheckRow]:

@@ -12,7 +12,8 @@ from physioaffect.faces import Face, FaceSet
 from physioaffect.recording import Exclusion, Report
 
 from .ckplus_simulate import CLASSES, IMAGES, LABELS, simulate
-from .face_folders import check_folder, contents, find
+from .face_folders import check_folder, find
+from .folders import contents
 from .formats.images import read_image
 
 __all__ = ["CKPLUS"]

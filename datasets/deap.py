@@ -32,10 +32,12 @@ from .deap_ratings import (
     checked_signal,
     find_ratings,
     numbered,
+    only_file,
     read_ratings,
     subject_name,
 )
 from .deap_simulate import PASSBAND, RATE, simulate
+from .folders import contents
 from .formats.matlab import load as load_matlab
 from .simulated_mark import tags_of_folder
 from .unpickle import load as unpickle
@@ -92,11 +94,9 @@ def _recordings(root: Path) -> dict[int, tuple[Path, ...]]:
         for folder in (root / name, root):
             if found := numbered(folder, suffix):
                 return found
-    names = sorted(path.name for path in root.iterdir())
-    found_there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     raise DataError(
         f"{root} has neither s01.dat nor s01.mat, nor a folder {' or '.join(_FOLDERS.values())} that has; it "
-        f"has {found_there or 'nothing'}. For the .bdf files use deap_original. {DEAP.how_to_get}"
+        f"has {contents(root)}. For the .bdf files use deap_original. {DEAP.how_to_get}"
     )
 
 
@@ -239,12 +239,7 @@ def _trials(
     report: Report,  # noqa: ARG001  A file is whole or broken, so trials never go singly.
 ) -> Iterator[Trial]:
     person: _Person = source
-    path = person.paths[0]
-    if len(person.paths) > 1:
-        names = ", ".join(other.name for other in person.paths)
-        raise DataError(
-            f"{subject} has {len(person.paths)} files in {path.parent}: {names}. Keep one of them."
-        )
+    path = only_file(person.number, person.paths)
     if person.problem:
         raise DataError(person.problem)
     data, labels = _read_file(path)

@@ -26,9 +26,11 @@ from .deap_ratings import (
     checked_signal,
     find_ratings,
     numbered,
+    only_file,
     read_ratings,
     subject_name,
 )
+from .folders import contents
 from .formats.bdf import open_bdf
 from .simulated_mark import tags_of_folder
 
@@ -60,10 +62,8 @@ def _recordings(root: Path) -> dict[int, tuple[Path, ...]]:
         raise DataError(
             f"There is no folder {root}. Pass the folder that holds {_FOLDER} and {RATINGS_FILE}."
         )
-    names = sorted(path.name for path in root.iterdir())
-    found_there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     raise DataError(
-        f"{root} has neither s01.bdf nor a folder {_FOLDER} that has; it has {found_there or 'nothing'}. "
+        f"{root} has neither s01.bdf nor a folder {_FOLDER} that has; it has {contents(root)}. "
         f"{DEAP_ORIGINAL.how_to_get}"
     )
 
@@ -237,12 +237,7 @@ def _lengths(codes: NDArray[np.int32], onsets: NDArray[np.intp], *, is_simulated
 
 def _trials(subject: str, source: Any, report: Report) -> Iterator[Trial]:
     person: _Person = source
-    path = person.paths[0]
-    if len(person.paths) > 1:
-        names = ", ".join(other.name for other in person.paths)
-        raise DataError(
-            f"{subject} has {len(person.paths)} files in {path.parent}: {names}. Keep one of them."
-        )
+    path = only_file(person.number, person.paths)
     if not person.clips:
         raise DataError(
             f"{person.ratings_path} has no rows for participant {person.number}, of whom {path} is. Download "

@@ -29,6 +29,7 @@ __all__ = [
     "checked_signal",
     "find_ratings",
     "numbered",
+    "only_file",
     "read_ratings",
     "subject_name",
 ]
@@ -79,6 +80,16 @@ def numbered(folder: Path, suffix: str) -> dict[int, tuple[Path, ...]]:
         if (named := pattern.fullmatch(path.name)) and path.is_file():
             found[int(named[1])] = (*found.get(int(named[1]), ()), path)
     return dict(sorted(found.items()))
+
+
+def only_file(number: int, paths: tuple[Path, ...]) -> Path:
+    """Take the only one of a participant's files."""
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        raise DataError(
+            f"{subject_name(number)} has {len(paths)} files in {paths[0].parent}: {names}. Keep one of them."
+        )
+    return paths[0]
 
 
 def find_ratings(root: Path) -> Path | None:

@@ -16,7 +16,7 @@ from .deap_ratings import BASELINE, CLIP, ELECTRODES, N_CLIPS, RATINGS_FILE, SCA
 from .formats.pickle_writer import save
 from .simulate import simulate_eeg, simulate_ratings
 from .simulate_peripheral import simulate_eda, simulate_ppg, simulate_respiration, simulate_temperature
-from .simulated_mark import mark_simulated
+from .simulated_mark import new_marked_folder
 from .world import Moment, World, latent_affect
 
 __all__ = ["PASSBAND", "RATE", "Sitting", "moments", "plan", "simulate", "write_ratings"]
@@ -107,13 +107,10 @@ def check_request(n_subjects: int, n_clips: int, max_seconds: float | None) -> f
 
 def new_folder(root: Path, name: str, world: World) -> Path:
     """Make the folder for the recordings; nothing that is there is overwritten."""
-    folder = root / name
-    for path in (folder, root / RATINGS_FILE):
-        if path.exists():
-            raise DataError(f"{path} exists and is not overwritten. Remove it, or choose another folder.")
-    folder.mkdir(parents=True)
-    mark_simulated(folder, world)
-    return folder
+    ratings, folder = root / RATINGS_FILE, root / name
+    if ratings.exists() and not folder.exists():
+        raise DataError(f"{ratings} exists and is not overwritten. Remove it, or choose another folder.")
+    return new_marked_folder(folder, world)
 
 
 def _segment(world: World, moment: Moment, n_times: int) -> NDArray[np.float64]:

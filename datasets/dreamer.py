@@ -14,6 +14,7 @@ from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Exclusion, Report, Signal, Trial
 
 from .dreamer_file import ECG_RATE, EEG_RATE, ELECTRODES, LEADS, PASSBAND, SCALE, SCORES, simulate
+from .folders import contents
 from .formats.matlab import load
 from .rating_tasks import rating_classes, rating_low_high, rating_score
 
@@ -29,10 +30,8 @@ def _files(root: Path) -> tuple[Path]:
         raise DataError(f"There is no {root}. Pass the folder that holds DREAMER.mat, or the file itself.")
     path = root / "DREAMER.mat"
     if not path.is_file():
-        names = sorted(entry.name for entry in root.iterdir())
-        found = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         raise DataError(
-            f"{root} has no DREAMER.mat; it has {found or 'nothing'}. Pass the folder that holds "
+            f"{root} has no DREAMER.mat; it has {contents(root)}. Pass the folder that holds "
             f"DREAMER.mat, or the file itself. {DREAMER.how_to_get}"
         )
     return (path,)

@@ -16,6 +16,7 @@ from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Report, Signal, Task, Trial
 
 from .eegmat_simulate import EQUIPMENT, simulate
+from .folders import contents
 
 __all__ = ["EEGMAT", "EEGMAT_WHOLE"]
 
@@ -62,10 +63,8 @@ def _folder(root: Path) -> Path:
         return root
     if len(holders) == 1:
         return holders[0]
-    there = sorted(path.name for path in root.iterdir())
-    found = ", ".join(there[:5]) + (f" and {len(there) - 5} more" if len(there) > 5 else "")
     raise DataError(
-        f"{root} does not hold Subject00_1.edf, Subject00_2.edf and so on, but {found or 'nothing'}. Name "
+        f"{root} does not hold Subject00_1.edf, Subject00_2.edf and so on, but {contents(root)}. Name "
         f"the folder as distributed at {_URL}, or the one around it."
     )
 
@@ -128,15 +127,7 @@ def _read(path: Path) -> dict[str, Signal]:
             data = raw.get_data(picks=expected) if set(expected) <= set(found) else None
     except DataError:
         raise
-    except (
-        ArithmeticError,
-        AssertionError,
-        LookupError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except Exception as error:  # mne raises whatever its parts do, even Exception itself.
         raise DataError(f"{path.name} is not a readable EDF file ({error}). Fetch it again.") from error
     if data is None:
         lacking = [name for name in expected if name not in found]

@@ -10,7 +10,7 @@ from physioaffect.errors import DataError
 from .simulated_mark import mark_simulated
 from .world import World
 
-__all__ = ["check_folder", "contents", "find", "new_folder"]
+__all__ = ["check_folder", "find", "new_folder"]
 
 
 def check_folder(root: Path, title: str, expected: str) -> None:
@@ -18,12 +18,6 @@ def check_folder(root: Path, title: str, expected: str) -> None:
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise DataError(f"{root} {what}. Give the folder of {title} that holds {expected}.")
-
-
-def contents(root: Path) -> str:
-    """Name the first few things in a folder, for a message."""
-    names = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
-    return (", ".join(names[:6]) or "nothing") + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _inside(folder: Path) -> list[Path]:

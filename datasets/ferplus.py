@@ -20,9 +20,10 @@ from physioaffect.errors import DataError
 from physioaffect.faces import Face, FaceSet
 from physioaffect.recording import Exclusion, Report
 
-from .face_folders import check_folder, contents, find
+from .face_folders import check_folder, find
 from .ferplus_simulate import SIDE, SPLITS, simulate
 from .ferplus_targets import VOTED
+from .folders import contents
 from .formats.csv_rows import Row, read_rows
 
 __all__ = ["FERPLUS"]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Exclusion, Report, Signal, Task, Trial
 
+from .folders import contents
 from .formats.bdf import Bdf, open_bdf
 from .mahnob_session import RATINGS, Session, read_session
 from .mahnob_simulate import CLIP_BEGINS, ELECTRODES, SFREQ, simulate
@@ -62,10 +63,9 @@ def _session_folders(root: Path) -> tuple[Path, list[tuple[int, Path]]]:
             ]
             if numbered:
                 return folder, sorted(numbered)
-    there = sorted(path.name for path in root.iterdir())
     raise DataError(
         f"{root} is not MAHNOB-HCI: expected numbered folders with a session.xml each in it or in its "
-        f"Sessions; it holds {', '.join(there[:8]) or 'nothing'}{' and more' if len(there) > 8 else ''}. "
+        f"Sessions; it holds {contents(root)}. "
         "Give the folder that holds Sessions."
     )
 

@@ -10,12 +10,12 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.errors import DataError, PhysioaffectError
+from physioaffect.errors import PhysioaffectError
 
 from .formats.bdf_writer import BdfColumn, write_bdf
 from .simulate import simulate_ecg, simulate_eeg, simulate_ratings
 from .simulate_peripheral import simulate_eda, simulate_respiration, simulate_temperature
-from .simulated_mark import mark_simulated
+from .simulated_mark import new_marked_folder
 from .world import Moment, World, generator, latent_affect
 
 __all__ = ["CLIP_BEGINS", "ELECTRODES", "SFREQ", "simulate"]
@@ -182,11 +182,7 @@ def simulate(
     if not max_seconds >= 1:
         raise PhysioaffectError(f"max_seconds must be at least 1 s, got {max_seconds}.")
     root = Path(root)
-    sessions = root / "Sessions"
-    if sessions.exists():
-        raise DataError(f"{sessions} exists and is not overwritten. Remove it, or choose another folder.")
-    sessions.mkdir(parents=True)
-    mark_simulated(sessions, world)
+    sessions = new_marked_folder(root / "Sessions", world)
     for number in range(n_subjects):
         _simulate_person(sessions, world, number, n_clips, max_seconds)
     return root

@@ -28,6 +28,7 @@ from .seed_files import (
     mat_trials,
     session_files,
 )
+from .seed_prefixes import with_doubts
 from .seed_simulate import simulate
 from .seed_tables import SEED_DATES, SEED_EMOTIONS, SEED_LABELS, SEED_SECONDS, SEED_STARTS
 from .seed_v_simulate import simulate_raw
@@ -73,7 +74,7 @@ def _n_trials(path: Path) -> int:
 
 
 def _open(root: Path) -> dict[str, Any]:
-    return dict(open_folder(_folder(root)))
+    return dict(with_doubts(open_folder(_folder(root))))
 
 
 def open_folder(folder: Path) -> dict[str, Person]:

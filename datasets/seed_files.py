@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from physioaffect.errors import DataError
 from physioaffect.recording import Exclusion, Report, Signal, Task, Trial
 
+from .folders import contents
 from .formats.matlab import Variables, browse
 
 __all__ = [
@@ -26,11 +27,11 @@ __all__ = [
     "MAT_NAME",
     "MAT_RATE",
     "N_SESSIONS",
+    "TRIAL_NAME",
     "Person",
     "Session",
     "Study",
     "check_labels",
-    "describe_folder",
     "emotion_task",
     "find_folder",
     "mat_trials",
@@ -55,7 +56,7 @@ ELECTRODES = tuple(name.replace("FP", "Fp").replace("Z", "z") for name in FILE_N
 MAT_RATE = 200.0
 N_SESSIONS = 3
 MAT_NAME = re.compile(r"(\d{1,3})_(\d{8})\.mat")
-_TRIAL = re.compile(r".+_eeg(\d{1,3})")
+TRIAL_NAME = re.compile(r"(.+)_eeg(\d{1,3})")
 # The longest trial has 27 MB; a file that announces more than this is no trial.
 _LARGEST = 400_000_000
 
@@ -94,12 +95,13 @@ class Session(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Everything of one person: sessions in order, trials expected in each, and what is wrong."""
+    """Everything of one person: sessions in order, trials expected in each, what is wrong or may be."""
 
     sessions: tuple[Session, ...]
     n_trials: tuple[int, ...]
     tags: tuple[str, ...]
     fault: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 def emotion_task(emotions: Sequence[str], description: str) -> Task:
@@ -112,12 +114,6 @@ def emotion_task(emotions: Sequence[str], description: str) -> Task:
         target=lambda trial: trial.condition or None,
         source="stimulus",
     )
-
-
-def describe_folder(folder: Path) -> str:
-    """Say what is in a folder, for a sentence."""
-    names = sorted(entry.name for entry in folder.iterdir())
-    return (", ".join(names[:8]) or "nothing") + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def find_folder(root: Path, name: str, pattern: re.Pattern[str], title: str) -> Path:
@@ -145,7 +141,7 @@ def find_folder(root: Path, name: str, pattern: re.Pattern[str], title: str) -> 
         raise DataError(f"{root} holds {name} twice: {found[0]} and {found[1]}. Name one of the two.")
     if not found:
         raise DataError(
-            f"{root} is not {title}: it holds {describe_folder(root)}, and no folder {name} lies in it. Name "
+            f"{root} is not {title}: it holds {contents(root)}, and no folder {name} lies in it. Name "
             f"the folder as distributed, or {name} itself."
         )
     return found[0]
@@ -165,6 +161,8 @@ def mat_trials(study: Study, subject: str, person: Person, report: Report) -> It
     if person.fault:
         raise DataError(person.fault)
     report_missing_sessions(study, subject, person.sessions, report)
+    for doubt in person.doubts:
+        report(Exclusion(subject=subject, reason=doubt, expected=True))
     # The headers of all sessions come first, so that nobody is found to be incomplete half-way.
     for session in person.sessions:
         with browse(session.path, "x_eeg1") as variables:
@@ -204,9 +202,9 @@ def _numbered(path: Path, variables: Variables, n_trials: int) -> list[str]:
     """Names of the trials by their number; the prefix is anyone's initials, and the order in the file any."""
     names: dict[int, str] = {}
     for name in variables.shapes:
-        if (parts := _TRIAL.fullmatch(name)) is None:
+        if (parts := TRIAL_NAME.fullmatch(name)) is None:
             continue
-        if (number := int(parts[1])) in names:
+        if (number := int(parts[2])) in names:
             raise DataError(
                 f"{path} holds trial {number} twice, as {names[number]} and {name}. Use the file as "
                 "distributed."

@@ -10,6 +10,7 @@ from typing import Any
 from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Report, Trial
 
+from .folders import contents
 from .seed_files import (
     ELECTRODES,
     MAT_RATE,
@@ -18,12 +19,12 @@ from .seed_files import (
     Session,
     Study,
     check_labels,
-    describe_folder,
     emotion_task,
     find_folder,
     mat_trials,
     session_files,
 )
+from .seed_prefixes import with_doubts
 from .seed_simulate import simulate_iv
 from .seed_tables import SEED_IV_DATES, SEED_IV_EMOTIONS, SEED_IV_LABELS, SEED_IV_NAMES
 from .simulated_mark import tags_of_folder
@@ -97,7 +98,7 @@ def _sessions(folder: Path) -> Mapping[int, dict[int, list[tuple[str, Path]]]]:
     if not any(found.values()):
         raise DataError(
             f"{folder} holds no recording of SEED-IV: expected folders 1, 2 and 3 with 1_20160518.mat and so "
-            f"on, found {describe_folder(folder)}. Copy them there again."
+            f"on, found {contents(folder)}. Copy them there again."
         )
     return found
 
@@ -111,7 +112,7 @@ def _files(root: Path) -> Sequence[Path]:
 
 
 def _open(root: Path) -> dict[str, Any]:
-    return dict(open_folder(_folder(root), root))
+    return dict(with_doubts(open_folder(_folder(root), root)))
 
 
 def open_folder(folder: Path, root: Path) -> dict[str, Person]:

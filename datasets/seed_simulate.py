@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.errors import DataError, PhysioaffectError
+from physioaffect.errors import PhysioaffectError
 
 from .formats.matlab_writer import Later, save, save_all
 from .seed_files import ELECTRODES, MAT_RATE, N_SESSIONS
@@ -33,7 +33,7 @@ from .seed_tables import (
     SEED_SECONDS,
 )
 from .simulate import simulate_eeg
-from .simulated_mark import mark_simulated
+from .simulated_mark import new_marked_folder
 from .world import Moment, World
 
 __all__ = ["AFFECT", "Latent", "check_sizes", "simulate", "simulate_iv"]
@@ -108,13 +108,6 @@ def check_sizes(title: str, n_subjects: int, n_clips: int, most: int, max_second
     return math.inf if max_seconds is None else max_seconds
 
 
-def _mark(folder: Path, world: World) -> None:
-    if folder.exists():
-        raise DataError(f"{folder} exists and is not overwritten. Remove it, or choose another folder.")
-    folder.mkdir(parents=True)
-    mark_simulated(folder, world)
-
-
 def simulate(
     root: Path | str,
     world: World = _PLANTED,
@@ -158,7 +151,7 @@ def simulate(
     folder = Path(root) / "SEED_EEG"
     labels = np.array([SEED_LABELS[:n_clips]], dtype=np.int16)
     for name in ("Preprocessed_EEG", *(_SEED.features if has_features else ())):
-        _mark(folder / name, world)
+        new_marked_folder(folder / name, world)
         save(folder / name / "label.mat", "label", labels)
     for subject in range(n_subjects):
         for session in range(1, N_SESSIONS + 1):
@@ -207,7 +200,7 @@ def simulate_iv(
     longest = check_sizes("SEED-IV", n_subjects, n_clips, len(SEED_IV_SECONDS), max_seconds)
     folder = Path(root)
     for name in ("eeg_raw_data", *(("eeg_feature_smooth",) if has_features else ())):
-        _mark(folder / name, world)
+        new_marked_folder(folder / name, world)
     names = ", ".join(f"{name} for {label}" for label, name in enumerate(SEED_IV_NAMES))
     lines = [
         f"session{n}_label = [{','.join(map(str, SEED_IV_LABELS[n - 1][:n_clips]))}];" for n in (1, 2, 3)
@@ -234,8 +227,9 @@ def _date(plan: _Plan, subject: int, session: int) -> str:
     return (date(2017, 1, 1) + timedelta(days=21 * subject + 7 * session)).strftime("%Y%m%d")
 
 
-def _prefix(subject: int, session: int) -> str:
-    return "".join(chr(97 + (7 * subject + 11 * place + session) % 26) for place in range(2 + subject % 2))
+def _prefix(subject: int) -> str:
+    """Initials, which are not those of the originals; the same in all of a person's sessions."""
+    return "".join(chr(97 + (7 * subject + 11 * place) % 26) for place in range(2 + subject % 2))
 
 
 def _write_session(
@@ -259,7 +253,7 @@ def _write_session(
         )
         n_times = int(MAT_RATE * min(seconds[clip], sizes.longest)) + plan.extra
         make = partial(_samples, world, moment, n_times, plan, clip, variances if sizes.has_features else {})
-        variables[f"{_prefix(subject, session)}_eeg{clip + 1}"] = Later(make)
+        variables[f"{_prefix(subject)}_eeg{clip + 1}"] = Later(make)
     name = f"{subject + 1}_{_date(plan, subject, session)}.mat"
     save_all(folder / plan.recordings(session) / name, variables)
     for place, own in variances.items() if sizes.has_features else ():

@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.errors import DataError
-
 from .formats import cnt_writer, pickle_writer
 from .seed_cnt import span_line
 from .seed_files import FILE_NAMES, N_SESSIONS
@@ -30,7 +28,7 @@ from .seed_tables import (
     SEED_V_STOPS,
 )
 from .simulate import simulate_eeg
-from .simulated_mark import mark_simulated
+from .simulated_mark import MARK, new_marked_folder
 from .world import Moment, World
 
 __all__ = ["simulate_raw", "simulate_v"]
@@ -107,12 +105,10 @@ def _pieces(
 
 
 def _folder(path: Path, world: World, sessions: Sequence[_Session] = ()) -> Path:
-    if path.exists():
-        raise DataError(f"{path} exists and is not overwritten. Remove it, or choose another folder.")
-    path.mkdir(parents=True)
-    with mark_simulated(path, world).open("a", encoding="ascii") as file:
+    folder = new_marked_folder(path, world)
+    with (folder / MARK).open("a", encoding="ascii") as file:
         file.writelines(span_line(session.number, session.spans) for session in sessions)
-    return path
+    return folder
 
 
 def simulate_v(

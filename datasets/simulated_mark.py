@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from physioaffect.errors import DataError
+
 from .world import World
 
-__all__ = ["MARK", "mark_simulated", "tags_of_folder"]
+__all__ = ["MARK", "mark_simulated", "new_marked_folder", "tags_of_folder"]
 
 MARK = "SIMULATED.txt"
 
@@ -16,6 +18,15 @@ def mark_simulated(folder: Path, world: World) -> Path:
     path = folder / MARK
     path.write_text(f"Simulated by physioaffect, no recordings of anybody.\n{world}\n", encoding="ascii")
     return path
+
+
+def new_marked_folder(folder: Path, world: World) -> Path:
+    """Make a folder and mark it; a `DataError` if it exists."""
+    if folder.exists():
+        raise DataError(f"{folder} exists and is not overwritten. Remove it, or choose another folder.")
+    folder.mkdir(parents=True)
+    mark_simulated(folder, world)
+    return folder
 
 
 def tags_of_folder(folder: Path) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from physioaffect.devices.empatica import E4Session, e4_files, read_e4
 from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Events, Exclusion, Report, Signal, Task, Trial
 
+from .folders import contents
 from .simulated_mark import MARK, tags_of_folder
 from .stress_predict_download import LABELS, download
 from .stress_predict_simulate import simulate
@@ -79,10 +80,9 @@ def _labels_file(root: Path) -> Path:
     for path in (folder / (LABELS + ending) for folder in folders for ending in ("", ".gz")):
         if path.is_file():
             return path
-    found = sorted(path.name for path in root.iterdir())
     raise DataError(
         f"{root} is not {_TITLE}: {LABELS} (or .csv.gz) is neither in it nor in its Processed_data or "
-        f"Raw_data; it holds {', '.join(found[:8]) or 'nothing'}{' and more' if len(found) > 8 else ''}. "
+        f"Raw_data; it holds {contents(root)}. "
         "Give the folder that holds both the labels and the recordings."
     )
 

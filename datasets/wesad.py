@@ -18,6 +18,7 @@ from physioaffect.devices.respiban import RespibanSession, read_respiban
 from physioaffect.errors import DataError
 from physioaffect.recording import DataSet, Exclusion, Report, Task, Trial
 
+from .folders import contents
 from .wesad_pickle import CHEST, LABEL_RATE, WRIST, Device, Stretch, read_recording
 from .wesad_quest import CONDITIONS, RATINGS, Quest, no_ratings, read_quest
 from .wesad_simulate import simulate
@@ -44,10 +45,9 @@ def _people(root: Path) -> dict[str, Path]:
             ]
             if found:
                 return {path.name: path for _, path in sorted(found)}
-    there = sorted(path.name for path in root.iterdir())
     raise DataError(
         f"{root} is not WESAD: expected folders S2, S3, ... S17 in it or in a folder WESAD in it; it holds "
-        f"{', '.join(there[:8]) or 'nothing'}{' and more' if len(there) > 8 else ''}. Unpack the download, "
+        f"{contents(root)}. Unpack the download, "
         "and give the folder that holds them."
     )
 

@@ -45,30 +45,27 @@ class Device(NamedTuple):
 
 
 _AXES = ("ACC_X", "ACC_Y", "ACC_Z")
-_SKIN_UNITS = {"eda": (0.0, 100.0), "temperature": (10.0, 50.0)}
+_DEGREES = (10.0, 50.0)
 
+# Of the chest plausible is what the device can give: 3 V and 16 bits through the formulas of its makers.
 WRIST = Device(
     "wrist",
     {
-        "eda": Sensor("EDA", "eda", 4.0, "uS", ("EDA",), plausible=_SKIN_UNITS["eda"]),
-        "temperature": Sensor(
-            "TEMP", "temperature", 4.0, "degC", ("TEMP",), plausible=_SKIN_UNITS["temperature"]
-        ),
-        "acc": Sensor("ACC", "acc", 32.0, "g", _AXES, factor=1 / 64),
+        "eda": Sensor("EDA", "eda", 4.0, "uS", ("EDA",), plausible=(0.0, 100.0)),
+        "temperature": Sensor("TEMP", "temperature", 4.0, "degC", ("TEMP",), plausible=_DEGREES),
+        "acc": Sensor("ACC", "acc", 32.0, "g", _AXES, factor=1 / 64, plausible=(-2.0, 2.0)),
         "ppg": Sensor("BVP", "ppg", 64.0, "au", ("BVP",)),
     },
 )
 CHEST = Device(
     "chest",
     {
-        "ecg": Sensor("ECG", "ecg", LABEL_RATE, "V", ("ECG",), factor=1e-3),
-        "eda": Sensor("EDA", "eda", LABEL_RATE, "uS", ("EDA",), plausible=_SKIN_UNITS["eda"]),
-        "emg": Sensor("EMG", "emg", LABEL_RATE, "V", ("EMG",), factor=1e-3),
-        "resp": Sensor("Resp", "resp", LABEL_RATE, "%", ("RESP",)),
-        "temperature": Sensor(
-            "Temp", "temperature", LABEL_RATE, "degC", ("TEMP",), plausible=_SKIN_UNITS["temperature"]
-        ),
-        "acc": Sensor("ACC", "acc", LABEL_RATE, "g", _AXES),
+        "ecg": Sensor("ECG", "ecg", LABEL_RATE, "V", ("ECG",), factor=1e-3, plausible=(-1.5e-3, 1.5e-3)),
+        "eda": Sensor("EDA", "eda", LABEL_RATE, "uS", ("EDA",), plausible=(0.0, 25.0)),
+        "emg": Sensor("EMG", "emg", LABEL_RATE, "V", ("EMG",), factor=1e-3, plausible=(-1.5e-3, 1.5e-3)),
+        "resp": Sensor("Resp", "resp", LABEL_RATE, "%", ("RESP",), plausible=(-50.0, 50.0)),
+        "temperature": Sensor("Temp", "temperature", LABEL_RATE, "degC", ("TEMP",), plausible=_DEGREES),
+        "acc": Sensor("ACC", "acc", LABEL_RATE, "g", _AXES, plausible=(-6.61, 6.51)),
     },
 )
 DEVICES = {device.key: device for device in (WRIST, CHEST)}

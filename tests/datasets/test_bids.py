@@ -42,24 +42,34 @@ CLIPS = (("sad", 10.0), ("glad", 30.0), ("sad", 50.0), ("glad", 70.0))  # Condit
 SECONDS = 90
 
 
-def write_edf(path: Path, eeg: np.ndarray, ecg: np.ndarray) -> Path:
-    """Microvolts in 16 bits, 0.1 uV a step, rounded down."""
-    data = np.concatenate([eeg, ecg]) * 1e6
+def write_edf(path: Path, eeg: np.ndarray, other: np.ndarray, label: str = "ECG", unit: str = "uV") -> Path:
+    """Micro-units in 16 bits, 0.1 a step, rounded down."""
+    data = np.concatenate([eeg, other]) * 1e6
     headers = [
         {
             "label": name,
-            "dimension": "uV",
+            "dimension": unit if name == label else "uV",
             "sample_frequency": SFREQ,
             "physical_min": -3276.8,
             "physical_max": 3276.7,
             "digital_min": -32768,
             "digital_max": 32767,
         }
-        for name in (*NAMES, "ECG")
+        for name in (*NAMES, label)
     ]
     with pyedflib.EdfWriter(str(path), len(headers), file_type=pyedflib.FILETYPE_EDFPLUS) as writer:
         writer.setSignalHeaders(headers)
         writer.writeSamples(list(data))
+    return path
+
+
+def write_bdf(path: Path, data: np.ndarray) -> Path:
+    headers = pyedflib.highlevel.make_signal_headers(
+        [*NAMES, "ECG"], "uV", SFREQ, -3000, 3000, -8388608, 8388607
+    )
+    with pyedflib.EdfWriter(str(path), len(headers), file_type=pyedflib.FILETYPE_BDFPLUS) as writer:
+        writer.setSignalHeaders(headers)
+        writer.writeSamples(list(data * 1e6))
     return path
 
 
@@ -414,7 +424,9 @@ class TestLinks:
     )
     def test_links_out_of_the_data_set_are_refused(self, own, name):
         move_and_link(own / name, own.parent / "private" / Path(name).name)
-        match = rf"{own.name}/.* is a link to .*private/.*, which lies outside the data set .*git annex unlock"
+        match = (
+            rf"{own.name}/.* is a link to .*private/.*, which lies outside the data set .*git annex unlock"
+        )
         with pytest.raises(DataError, match=match):
             bids(own)
 
@@ -471,17 +483,17 @@ class TestEeglab:
         for number, name in enumerate(("../../../private.fdt", str(private))):
             root = tmp_path / str(number)
             write_eeglab(root, data=name)
-            with pytest.raises(DataError, match=r"names the file .*private\.fdt'; expected a file of the same"):
+            with pytest.raises(DataError, match=r"names the file .*private\.fdt'; expected a file of"):
                 list(bids(root).read(root))
 
     def test_a_header_that_is_missing_its_samples_or_cut_is_refused(self, tmp_path):
         path = write_eeglab(tmp_path, data="sub-01_task-clips_eeg.fdt")
         assert "_eeg.fdt not found" in read(tmp_path)[1][0].reason
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        assert "cannot be read by mne-bids" in read(tmp_path)[1][0].reason
+        assert "cannot be read: it is cut short" in read(tmp_path)[1][0].reason
 
 
-@pytest.mark.filterwarnings("ignore:Encountered unsupported non-voltage units")  # pybv, of what mne-bids does.
+@pytest.mark.filterwarnings("ignore:Encountered unsupported non-voltage units")
 def test_skin_conductance_in_a_brainvision_file_comes_in_microsiemens(tmp_path):
     import mne
 
@@ -501,20 +513,86 @@ def test_skin_conductance_in_a_brainvision_file_comes_in_microsiemens(tmp_path):
     assert trial.signal("eeg").ch_names == NAMES
 
 
-def test_skin_conductance_in_an_edf_file_comes_in_the_unit_that_the_table_says(own):
-    whole = read(own)[0][0].signal("ecg")
-    for subject in ("01", "02", "03"):
+@pytest.fixture(scope="module", params=["edf", "bdf", "vhdr", "set", "fdt"])
+def one_recording(request, tmp_path_factory):
+    """A data set of one short recording, and its files that are no text."""
+    import mne
+
+    root = tmp_path_factory.mktemp(request.param) / "study"
+    if request.param in ("set", "fdt"):
+        microvolts = (1e6 * recording(0)[0]).astype("<f4")
+        path = write_eeglab(root, data="sub-01_task-clips_eeg.fdt" if request.param == "fdt" else microvolts)
+        if request.param == "fdt":
+            path.with_suffix(".fdt").write_bytes(microvolts.tobytes(order="F"))
+    elif request.param == "vhdr":
+        pytest.importorskip("pybv")
+        info = mne.create_info(list(NAMES), SFREQ, "eeg")
+        raw = mne.io.RawArray(recording(0)[0], info, verbose="error")
+        place = mne_bids.BIDSPath(subject="01", task="clips", datatype="eeg", root=root)
+        options: dict[str, Any] = {"allow_preload": True, "format": "BrainVision", "verbose": "error"}
+        mne_bids.write_raw_bids(raw, place, **options)
+    else:
+        write_study(root, n_subjects=1, has_events=False)
+        if request.param == "bdf":
+            source = eeg_file(root, "eeg.edf")
+            raw = mne.io.read_raw_edf(source, verbose="error")
+            write_bdf(source.with_suffix(".bdf"), raw.get_data())
+            source.unlink()
+    assert len(read(root)[0]) == 1
+    files = [p for p in (root / "sub-01" / "eeg").iterdir() if p.suffix not in (".json", ".tsv")]
+    return root, {path: path.read_bytes() for path in files}
+
+
+def read_damaged(root: Path) -> None:
+    """Whatever is in the file: a trial, or a sentence that names it."""
+    trials, exclusions = read(root)
+    assert len(trials) + len(exclusions) == 1
+    assert all("sub-01_task-clips" in item.reason for item in exclusions)
+
+
+@pytest.mark.parametrize("tenth", range(10))
+@pytest.mark.filterwarnings("ignore")  # mne's, about what it finds.
+def test_recordings_cut_at_any_tenth_are_refused_or_shorter(one_recording, tenth):
+    root, contents = one_recording
+    for path, content in contents.items():
+        path.write_bytes(content[: len(content) * tenth // 10])
+        try:
+            read_damaged(root)
+        finally:
+            path.write_bytes(content)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_recordings_are_refused_in_a_sentence_or_read(one_recording, data):
+    root, contents = one_recording
+    path = data.draw(st.sampled_from(sorted(contents)))
+    changed = bytearray(contents[path])
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, min(len(changed), 1600) - 1))
+        damage = data.draw(st.binary(min_size=1, max_size=8) | st.sampled_from([b"-1      ", b"nan     "]))
+        changed[place : place + len(damage)] = damage
+    path.write_bytes(changed)
+    try:
+        read_damaged(root)
+    finally:
+        path.write_bytes(contents[path])
+
+
+def test_skin_conductance_in_an_edf_file_comes_in_microsiemens(own):
+    eeg, _ = recording(0)
+    skin = simulate_eda(World(), Moment(subject=0, trial=0, stimulus=0), sfreq=SFREQ, n_times=SECONDS * SFREQ)
+    for subject, unit in (("01", "uS"), ("02", "nS"), ("03", "")):
+        write_edf(eeg_file(own, "eeg.edf", subject), eeg, 1e-6 * skin, "GSR", unit)
         table = eeg_file(own, "channels.tsv", subject)
-        rows = [line.split("\t") for line in table.read_text().splitlines()]
-        for row in rows[1:]:
-            if row[0] == "ECG":
-                row[1:3] = ["GSR", "nS"]
-        table.write_text("\n".join("\t".join(row) for row in rows) + "\n")
-    first = read(own)[0][0]
-    assert "ecg" not in first.signals
-    assert first.signal("eda").unit == "uS"
-    # The file says uV, which mne makes volts of; the table speaks of what mne gives.
-    assert_allclose(first.signal("eda").data, 1e-3 * whole.data)
+        table.write_text(table.read_text().replace("ECG\tECG\tµV", f"GSR\tGSR\t{unit or 'n/a'}"))
+    assert bids(own).sfreqs == {"eeg": 128.0, "eda": 128.0}
+    trials = {trial.subject: trial.signal("eda") for trial in read(own)[0] if trial.trial == "clips-001"}
+    assert {subject: eda.unit for subject, eda in trials.items()} == {"01": "uS", "02": "uS", "03": "au"}
+    part = skin[:, 10 * SFREQ : 25 * SFREQ]
+    assert_allclose(trials["01"].data, part, atol=0.11)
+    assert_allclose(trials["02"].data, 1e-3 * part, atol=0.11e-3)
 
 
 def test_sidecars_of_the_root_and_of_the_subject_apply_the_nearer_before_the_farther(own):
@@ -641,6 +719,31 @@ class TestBadInput:
         except DataError:
             return
         list(dataset.read(root, report=lambda _: None))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(["SamplingFrequency", "StartTime", "Columns", "eda", "valence"])
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.dictionaries(KEYS, JSON, min_size=1), ending=st.sampled_from(["physio", "events"]))
+def test_any_sidecar_gives_trials_or_a_sentence(tmp_path, changes, ending):
+    root = tmp_path / "skin"
+    root.mkdir(exist_ok=True)
+    (root / "dataset_description.json").write_text('{"Name": "Skin"}')
+    path = write_physio(root, {"eda": np.ones(40)}, eda={"Units": "uS"})
+    sidecar = path.with_name(f"sub-01_task-clips_{ending}.json")
+    about = json.loads(sidecar.read_text()) if ending == "physio" else {}
+    sidecar.write_text(json.dumps(about | changes))
+    try:
+        dataset = bids(root)
+    except DataError:
+        return
+    list(dataset.read(root, report=lambda _: None))
 
 
 def test_sessions_and_runs_are_told_apart_and_brainvision_is_read(tmp_path):

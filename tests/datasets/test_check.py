@@ -21,7 +21,7 @@ def trial(subject: str = "1", name: str = "a", **changes: Any) -> Trial:
     seed = int.from_bytes(f"{subject}-{name}".encode())
     eeg = np.random.default_rng(seed).standard_normal((2, 1280))
     signals: dict[str, Signal | Events] = {
-        "eeg": Signal(data=eeg, sfreq=128.0, ch_names=NAMES, kind="eeg", unit="V"),
+        "eeg": Signal(data=1e-5 * eeg, sfreq=128.0, ch_names=NAMES, kind="eeg", unit="V"),
         "eda": Signal(data=eeg[:1, :40] + 5, sfreq=4.0, ch_names=("EDA",), kind="eda", unit="uS"),
         "tags": Events(times=np.zeros(1), values=np.ones(1), kind="tags"),
     }
@@ -220,6 +220,37 @@ def test_sentences_of_one_kind_are_counted_after_the_first_few():
     deviations = check(loud, "x").deviations
     assert len(deviations) == 6
     assert deviations[-1] == "35 more of this kind (rating of valence outside its scale)."
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "sentence"),
+    [
+        ("eeg", 1e3, "eeg has a median distance from its median of 0.00667 V, expected 1e-07 to 0.005"),
+        ("eeg", 1e6, "eeg has a median distance from its median of 6.67 V, expected 1e-07 to 0.005"),
+        ("eeg", 1e-3, "eeg has a median distance from its median of 6.67e-09 V, expected 1e-07 to 0.005"),
+        ("eda", 1e3, "eda has a median of 4.98e+03 uS, expected 0.01 to 100"),
+        ("eda", 1e-6, "eda has a median of 4.98e-06 uS, expected 0.01 to 100"),
+    ],
+)
+def test_a_unit_that_cannot_be_is_said_of_the_person_once(name, factor, sentence):
+    def scaled(subject: str, _report: Report) -> Iterator[Trial]:
+        for given in (trial(subject, "a"), trial(subject, "b")):
+            data = factor * given.signal(name).data
+            yield with_signal(given, name, data=data) if subject == "2" else given
+
+    result = check(toy(scaled), "x")
+    assert result.deviations == (f"Subject 2: {sentence}. Is it in another unit or scale?",)
+    assert [row.what for row in result.rows if row.is_good is False] == [f"{name}, quality"]
+
+
+def test_what_has_no_unit_or_one_odd_trial_is_not_judged_by_its_size():
+    def odd(subject: str, _report: Report) -> Iterator[Trial]:
+        for number, name in enumerate("abc"):
+            given = trial(subject, name)
+            eda = with_signal(given, "eda", data=given.signal("eda").data * (1e4 if number == 0 else 1))
+            yield with_signal(eda, "eeg", data=1e9 * given.signal("eeg").data, unit="au")
+
+    assert check(toy(odd, n_trials=3), "x").deviations == ()
 
 
 def test_progress_tells_every_subject():

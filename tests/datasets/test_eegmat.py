@@ -171,11 +171,9 @@ def test_file_in_place_of_the_folder(root: Path) -> None:
 
 
 def test_wrong_folder_says_what_is_there(tmp_path: Path) -> None:
-    for name in "abcdefg":
+    for name in "abcdefghij":
         (tmp_path / f"{name}.mat").touch()
-    with pytest.raises(
-        DataError, match=r"but a\.mat, b\.mat, c\.mat, d\.mat, e\.mat and 2 more\. Name the folder"
-    ):
+    with pytest.raises(DataError, match=r"but a\.mat, b\.mat, .*, h\.mat and 2 more\. Name the folder"):
         EEGMAT.files(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"but nothing\. Name the folder"):

@@ -14,7 +14,7 @@ from scipy.io import loadmat, savemat, whosmat
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
-from physioaffect.datasets import SEED, SEED_IV, SEED_RAW, SEED_V, World
+from physioaffect.datasets import SEED, SEED_IV, SEED_RAW, SEED_V, World, check
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.recording import Exclusion, Trial
 
@@ -182,7 +182,7 @@ def test_the_simulated_layout_is_the_originals(simulated: Path) -> None:
         orders.add(tuple(name[-1] for name in names))
         for _, shape, kind in whosmat(path):
             assert (shape, kind) == ((62, 200 * 4 + 1), "double")
-    assert len(prefixes) == 9
+    assert len(prefixes) == 3
     assert len(orders) > 1
     features = folder.with_name("ExtractedFeatures_1s")
     assert len(whosmat(next(features.glob("1_*.mat")))) == 12 * 3
@@ -422,3 +422,42 @@ def test_a_file_of_a_date_when_only_somebody_else_was_recorded_is_refused(tmp_pa
     (folder / f"2_{DATES[2][1]}.mat").rename(folder / f"1_{DATES[2][1]}.mat")
     (folder / f"1_{DATES[1][1]}.mat").unlink()
     refuse(tmp_path, rf"has 1_{DATES[2][1]}\.mat: on that date only somebody else was recorded")
+
+
+def test_files_of_two_people_swapped_under_their_published_names_are_doubted(tmp_path: Path) -> None:
+    folder = by_hand(tmp_path)
+    one, other = folder / f"1_{DATES[1][1]}.mat", folder / f"10_{DATES[10][2]}.mat"
+    assert not [note for note in check(SEED, tmp_path).notes if "swapped" in note]
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    result = check(SEED, tmp_path)
+    assert result.deviations == ()  # A copy as distributed could look so.
+    doubts = [note for note in result.notes if "swapped" in note]
+    assert len(doubts) == 2
+    assert (
+        f"{one} names its trials zed_eeg1 and so on, as a file of subject 10 does; the other sessions of "
+        "subject 1 have ab. The names are people's initials"
+    ) in doubts[0]
+    assert f"{other} names its trials ab_eeg1 and so on, as a file of subject 1 does" in doubts[1]
+    trials, exclusions = read(tmp_path)
+    assert len(trials) == 9 * 15
+    assert [item.subject for item in exclusions if item.expected] == ["1", "10"]
+
+
+@pytest.mark.parametrize("prefixes", [("ab", "ab", "q"), ("a", "b", "c")])
+def test_initials_that_nobody_else_has_or_that_others_share_are_no_doubt(
+    tmp_path: Path, prefixes: Any
+) -> None:
+    folder = by_hand(tmp_path, people=(2,))
+    for session, (date, prefix) in enumerate(zip(DATES[1], prefixes, strict=True), start=1):
+        write(
+            folder / f"1_{date}.mat",
+            {f"{prefix}_eeg{trial}": samples(1, session, trial) for trial in range(1, 16)},
+        )
+    assert not [note for note in check(SEED, tmp_path).notes if "swapped" in note]
+    # Two people of the same initials all along.
+    for session, date in enumerate(DATES[10], start=1):
+        variables = {f"b_c_eeg{trial}": samples(10, session, trial) for trial in range(1, 16)}
+        write(folder / f"10_{date}.mat", variables)
+    assert not [note for note in check(SEED, tmp_path).notes if "swapped" in note]

@@ -37,7 +37,7 @@ def samples(subject: int, session: int, trial: int) -> NDArray[np.float64]:
 def write_session(path: Path, subject: int, session: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     order = np.random.default_rng(subject + session).permutation(np.arange(1, 25)).tolist()
-    savemat(path, {f"q{session}_eeg{trial}": samples(subject, session, trial) for trial in order})
+    savemat(path, {f"q{subject}_eeg{trial}": samples(subject, session, trial) for trial in order})
 
 
 def by_hand(root: Path, people: tuple[int, ...] = (1, 10)) -> Path:
@@ -210,3 +210,18 @@ def test_folders_without_recordings_are_refused(tmp_path: Path) -> None:
     (tmp_path / "eeg_raw_data" / "1").mkdir(parents=True)
     refuse(tmp_path, "holds no recording of SEED-IV: expected folders 1, 2 and 3 with 1_20160518.mat")
     refuse(tmp_path / "eeg_raw_data" / "1", "is not SEED-IV: it holds nothing, and no folder eeg_raw_data")
+
+
+def test_files_of_two_people_swapped_under_their_published_names_are_doubted(tmp_path: Path) -> None:
+    folder = by_hand(tmp_path)
+    for subject, dates in DATES.items():
+        for session, date in enumerate(dates, start=1):
+            owner = {1: 10, 10: 1}[subject] if session == 2 else subject
+            variables = {f"p{owner}_eeg{trial}": samples(subject, session, trial) for trial in range(1, 25)}
+            savemat(folder / str(session) / f"{subject}_{date}.mat", variables)
+    trials, exclusions = read(tmp_path)
+    assert len(trials) == 2 * 3 * 24
+    assert [(item.subject, item.expected) for item in exclusions] == [("1", True), ("10", True)]
+    assert (
+        "1_20161125.mat names its trials p10_eeg1 and so on, as a file of subject 10" in exclusions[0].reason
+    )

@@ -1,6 +1,7 @@
 """WESAD: folders laid out by hand, simulated ones, and broken ones."""
 
 import json
+import re
 import shutil
 import zipfile
 from copy import deepcopy
@@ -15,7 +16,7 @@ from support.python2_pickle import python2_pickle
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
-from physioaffect.datasets import WESAD, WESAD_CHEST, World, get, wesad_e4, wesad_quest, wesad_respiban
+from physioaffect.datasets import WESAD, WESAD_CHEST, World, check, get, wesad_e4, wesad_quest, wesad_respiban
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.recording import Exclusion, Flag, Signal
 
@@ -600,3 +601,69 @@ def test_the_command_line_evaluates_what_was_simulated(simulated, tmp_path, name
     assert run.exit_code == 0, run.output
     table = json.loads(run.stdout)["run"]["table"]
     assert (table["n_subjects"], table["n_trials"], table["simulated"]) == (3, n_trials, True)
+
+
+# A scale that is wrong
+
+
+def body():
+    """A recording as of somebody who sits still."""
+    content = recording()
+    rng = np.random.default_rng(0)
+    sizes = {"ECG": 0.2, "EMG": 0.02, "EDA": 0.1, "Resp": 2.0, "Temp": 0.1, "BVP": 30.0, "TEMP": 0.1}
+    offsets = {"EDA": 3.0, "Temp": 33.0, "TEMP": 32.0}
+    for device, unit in (("chest", 1.0), ("wrist", 64.0)):
+        signals = content["signal"][device]
+        for name, array in signals.items():
+            noise = rng.standard_normal(array.shape)
+            values = sizes.get(name, 0.02) * noise.clip(-4, 4) + offsets.get(name, 0.0)
+            if name == "ACC":
+                values = unit * (values + np.array([0.0, 0.6, 0.8]))
+            signals[name] = values.astype(array.dtype)
+    return content
+
+
+@pytest.mark.parametrize("dataset", [WESAD, WESAD_CHEST], ids=lambda dataset: dataset.name)
+def test_somebody_who_sits_still_is_found_good(tmp_path, dataset):
+    write(tmp_path, content=body())
+    result = check(dataset, tmp_path)
+    assert result.deviations == ()
+    assert not any(signal.flags.any() for t in read(tmp_path, dataset)[0] for signal in t.signals.values())
+
+
+@pytest.mark.parametrize(
+    ("device", "key", "factor", "sentence"),
+    [
+        ("wrist", "ACC", 1 / 64, r"acc has a median length of 0\.015\d g, expected 0\.5 to 2\. Is it in"),
+        ("wrist", "ACC", 9.81, r"acc has a median length of 9\.8\d g, expected 0\.5 to 2"),
+        ("wrist", "EDA", 1e-6, r"eda has a median of 3\.\d*e-06 uS, expected 0\.01 to 100"),
+        ("wrist", "TEMP", 1.8, r"temperature has a median of 57\.\d degC, expected 15 to 45"),
+        ("chest", "ACC", 64, r"acc has a median length of 64 g, expected 0\.5 to 2"),
+        ("chest", "ECG", 1e3, r"ecg has a median distance from its median of 0\.13\d V, expected 1e-06"),
+        ("chest", "ECG", 1e-3, r"ecg has a median distance from its median of 1\.3\d*e-07 V"),
+        ("chest", "EMG", 1e3, r"emg has a median distance from its median of 0\.013\d* V, expected"),
+        ("chest", "EDA", 1e3, r"eda has a median of 3(\.\d*)?e\+03 uS, expected 0\.01 to 100"),
+        ("chest", "Temp", 0.1, r"temperature has a median of 3\.3\d? degC, expected 15 to 45"),
+    ],
+)  # fmt: skip
+def test_a_wrong_scale_is_said_of_the_signal_and_of_no_other(tmp_path, device, key, factor, sentence):
+    content = body()
+    content["signal"][device][key] = content["signal"][device][key] * factor
+    write(tmp_path, content=content)
+    deviations = check(WESAD if device == "wrist" else WESAD_CHEST, tmp_path).deviations
+    assert sum(bool(re.match(f"Subject S2: {sentence}", said)) for said in deviations) == 1
+    assert len(deviations) <= 2  # The other says that more than half of it is flagged.
+    assert all(f": {sentence.partition(' ')[0]} " in said or " of " in said for said in deviations)
+
+
+def test_what_a_device_cannot_give_is_flagged(tmp_path):
+    content = body()
+    begin = FIRST[1]
+    content["signal"]["chest"]["ECG"][begin + 5] = 1.51
+    content["signal"]["chest"]["EDA"][begin + 7] = 25.5
+    content["signal"]["wrist"]["ACC"][round(begin / 700 * 32) + 3] = [0, 0, 200]
+    write(tmp_path, content=content)
+    chest = read(tmp_path, WESAD_CHEST)[0][0]
+    assert np.flatnonzero(chest.signal("ecg").flags).tolist() == [5]
+    assert np.flatnonzero(chest.signal("eda").flags).tolist() == [7]
+    assert np.flatnonzero(read(tmp_path)[0][0].signal("acc").flags).tolist() == [3]
