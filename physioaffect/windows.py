@@ -118,9 +118,8 @@ def coverage(signal: Signal, intervals: Intervals) -> NDArray[np.float64]:
     share : ndarray, shape (n_windows,)
         From 0 to 1.
     """
-    is_good = (signal.flags == 0) & np.isfinite(signal.data).all(axis=0)
     first, n_samples = sample_grid(signal, intervals)
-    total = np.concatenate([[0], np.cumsum(is_good)])
+    total = np.concatenate([[0], np.cumsum(signal.is_good)])
     edges = np.clip(np.stack([first, first + n_samples]), 0, signal.n_times)
     return np.asarray((total[edges[1]] - total[edges[0]]) / n_samples, dtype=np.float64)
 

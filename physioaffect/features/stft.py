@@ -183,7 +183,7 @@ def _transform(n_times: int, bins: tuple[tuple[int, int], ...]) -> _Transform:
 def _by_product(rows: Floats, starts: NDArray[np.intp], transform: _Transform) -> NDArray[np.float64]:
     n_all = len(starts) * len(rows)
     variance = np.empty((n_all, len(transform.bins)))
-    n_pieces = max(1, min(4 * n_threads(), n_all // (4 * _BLOCK)))
+    n_pieces = max(1, min(n_threads(), n_all // (4 * _BLOCK)))
     edges = np.linspace(0, n_all, n_pieces + 1).astype(np.intp)
 
     def work(piece: int) -> None:

@@ -12,7 +12,7 @@ __all__ = ["check_scale"]
 # Scalp EEG swings by 1 to 200 uV; artefacts and amplifiers' drifts reach a hundred times that. Microvolts
 # declared as volts, or the reverse, are wrong by a million, so bounds this wide tell them apart.
 _SMALLEST, _LARGEST = 1e-9, 0.05
-_N_LOOKED_AT = 250
+_MOST_CHANNELS, _MOST_SAMPLES = 16, 200
 
 
 def check_scale(signal: Signal, *, where: str = "The EEG") -> None:
@@ -43,8 +43,9 @@ microvolts and declared in volts. Convert it: signal.scaled(1e-6, unit="V").
     """
     if signal.unit != "V" or signal.n_times == 0:
         return
-    step = max(1, signal.n_times // _N_LOOKED_AT)
-    x = signal.data[:, ::step].astype(np.float64)
+    # A part of the samples tells it, and this comes before every trial.
+    step = max(1, signal.n_times // _MOST_SAMPLES)
+    x = signal.data[:: -(-signal.n_channels // _MOST_CHANNELS), ::step].astype(np.float64)
     x = x[:, (signal.flags[::step] == 0) & np.isfinite(x).all(axis=0)]
     if x.shape[1] == 0:
         return
