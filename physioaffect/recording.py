@@ -6,7 +6,9 @@ All classes are frozen values. Arrays are never copied on the way in; treat them
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntFlag
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from physioaffect.errors import DataError, PhysioaffectError
@@ -369,6 +372,17 @@ class Exclusion:
 
 Report = Callable[[Exclusion], None]
 
+_MOST_FILES_AT_ONCE = 4  # More than a disk delivers: a core hashes 3 GB a second.
+
+
+def _hash_of_file(path: Path) -> str:
+    # In blocks: a file mapped into memory is hardly faster, and a disk that fails would kill the process.
+    try:
+        with path.open("rb", buffering=0) as stream:
+            return hashlib.file_digest(stream, blake3).hexdigest()  # type: ignore[arg-type]
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}. Mend the file or its rights.") from error
+
 
 def raise_unless_expected(exclusion: Exclusion) -> None:
     """Stop at what nobody expected: the report of those who give none."""
@@ -495,12 +509,40 @@ class DataSet:
                 report(Exclusion(subject=subject, reason=str(error)))
 
     def fingerprint(self, root: Path | str) -> str:
-        """Sha256 over the relative names and contents of all files that reading would open."""
+        r"""Hash the relative names and the contents of all files that reading would open.
+
+        Parameters
+        ----------
+        root : path
+            The folder (or file) as distributed.
+
+        Returns
+        -------
+        str
+            ``"blake3:"`` and 64 hexadecimal digits. The same files in another place have the same.
+
+        Raises
+        ------
+        DataError
+            If the folder is not this data set, or a file cannot be read.
+
+        Notes
+        -----
+        BLAKE3 [1]_ of one line for each file, in the order of their names: the name with ``/`` between
+        folders, ``\0``, BLAKE3 of the content in hexadecimal digits, ``\n``.
+
+        References
+        ----------
+        .. [1] O'Connor et al. (2020). BLAKE3: one function, fast everywhere.
+           https://github.com/BLAKE3-team/BLAKE3-specs
+        """
         root = Path(root)
         base = root if root.is_dir() else root.parent
-        total = hashlib.sha256()
-        for path in sorted(self.files(root)):
-            with path.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            total.update(f"{path.relative_to(base).as_posix()}\0{content}\n".encode())
-        return total.hexdigest()
+        paths = {path.relative_to(base).as_posix(): path for path in self.files(root)}
+        names = sorted(paths)
+        total = blake3()
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_FILES_AT_ONCE)) as pool:
+            contents = pool.map(_hash_of_file, (paths[name] for name in names))
+            for name, content in zip(names, contents, strict=True):
+                total.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))
+        return f"blake3:{total.hexdigest()}"

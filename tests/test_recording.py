@@ -1,8 +1,8 @@
 """Signals, events and data sets, and the way to MNE and back."""
 
 import datetime
-import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import mne
 import numpy as np
 import pytest
+from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -311,15 +312,59 @@ def test_with_a_report_the_others_are_still_read(tmp_path: Path) -> None:
     ]
 
 
-def test_fingerprint_follows_names_and_contents_but_not_the_place(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_names_and_contents_but_not_the_place(tmp_path: Path) -> None:
     roots = [tmp_path / name for name in ("one", "two")]
     for root in roots:
         root.mkdir()
         write(root, A="a", B="b")
     first, second = (MADE_UP.fingerprint(root) for root in roots)
     assert first == second
-    assert len(first) == hashlib.sha256().digest_size * 2
     (roots[1] / "A.txt").rename(roots[1] / "C.txt")
     renamed = MADE_UP.fingerprint(roots[1])
     write(roots[0], B="c")
-    assert len({first, renamed, MADE_UP.fingerprint(roots[0])}) == 3
+    changed = MADE_UP.fingerprint(roots[0])
+    write(roots[0], A="c", B="a")
+    swapped = MADE_UP.fingerprint(roots[0])
+    write(roots[0], A="a", B="c")
+    assert len({first, renamed, changed, swapped}) == 4
+    assert MADE_UP.fingerprint(roots[0]) == changed
+
+
+def listing(paths: Sequence[Path]) -> Callable[[Path], Sequence[Path]]:
+    return lambda _: paths
+
+
+def test_the_fingerprint_is_what_its_definition_gives(tmp_path: Path) -> None:
+    # Of nothing, as published with BLAKE3's test vectors.
+    nothing = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+    line = f"A.txt\0{nothing}\n".encode()
+    assert MADE_UP.fingerprint(write(tmp_path, A="")) == f"blake3:{blake3(line).hexdigest()}"
+
+
+@pytest.mark.parametrize("n_cores", [1, 2, 64, None])
+def test_the_fingerprint_depends_neither_on_threads_nor_on_the_order_of_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_cores: int | None
+) -> None:
+    rng = np.random.default_rng(0)
+    # The first are the largest, so that with threads the last are finished first.
+    for number, size in enumerate((3_000_000, 1_000_000, *[20_000] * 20, *[7] * 20, 0)):
+        (tmp_path / f"{number:02d}.txt").write_bytes(rng.bytes(size))
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "00.txt").write_bytes(b"0")
+    files = sorted(tmp_path.rglob("*.txt"), key=lambda path: path.relative_to(tmp_path).as_posix())
+    lines = "".join(
+        f"{path.relative_to(tmp_path).as_posix()}\0{blake3(path.read_bytes()).hexdigest()}\n"
+        for path in files
+    )
+    expected = f"blake3:{blake3(lines.encode()).hexdigest()}"
+    monkeypatch.setattr(os, "cpu_count", lambda: n_cores)
+    shuffled = [files[i] for i in rng.permutation(len(files))]
+    for listed in (files, files[::-1], shuffled):
+        assert replace(MADE_UP, files=listing(listed)).fingerprint(tmp_path) == expected
+
+
+def test_the_fingerprint_names_the_file_that_cannot_be_read(tmp_path: Path) -> None:
+    root = write(tmp_path, A="a", B="b")
+    gone = replace(MADE_UP, files=listing([root / "A.txt", root / "gone.txt"]))
+    with pytest.raises(DataError, match=r"gone\.txt cannot be read: No such file"):
+        gone.fingerprint(root)

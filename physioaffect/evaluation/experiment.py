@@ -159,7 +159,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
             strict=strict,
             n_jobs=n_jobs,
             progress=tell_read,
-            source_hash=request["data"]["sha256"],
+            source_hash=request["data"]["source_hash"],
         )
     table, unlabelled = make_table(features, task, raw=raw)
     if strict and (broken := [item for item in unlabelled if not item.expected]):
@@ -275,7 +275,7 @@ def _identity(
         return {"feature_table": hash_of_table(data)}
     assert dataset is not None
     assert root is not None
-    return {"dataset": dataset.name, "sha256": dataset.fingerprint(root)}
+    return {"dataset": dataset.name, "source_hash": dataset.fingerprint(root)}
 
 
 def _finished(folder: Path, request: dict[str, Any]) -> Result | None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401  The BLAS that numba calls must be there to be told its threads.
 from numba import config
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["in_threads", "n_threads", "one_blas_thread", "scratch"]
 
 Task = TypeVar("Task")
 
@@ -15,7 +24,7 @@ Task = TypeVar("Task")
 def n_threads() -> int:
     """As many as numba would use, which joblib limits in its worker processes."""
     # Not numba's own threads: those cannot be entered by two threads at once.
-    return int(config.NUMBA_NUM_THREADS)
+    return int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
 
 def in_threads(work: Callable[[Task], None], tasks: Sequence[Task]) -> None:
@@ -26,17 +35,67 @@ def in_threads(work: Callable[[Task], None], tasks: Sequence[Task]) -> None:
         for task in tasks[number::n_shares]:
             work(task)
 
-    others = [_pool().submit(share, number) for number in range(1, n_shares)]
-    try:
-        if n_shares:
-            share(0)
-    finally:
+    with one_blas_thread():
+        others = [_pool().submit(share, number) for number in range(1, n_shares)]
+        try:
+            if n_shares:
+                share(0)
+        finally:
+            for other in others:
+                other.exception()  # Nothing may still write into arrays that the caller has given up.
         for other in others:
-            other.exception()  # Nothing may still write into arrays that the caller has given up.
-    for other in others:
-        other.result()
+            other.result()
+
+
+_own = threading.local()
+_MOST_KEPT = 2**26
+
+
+def scratch(use: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Memory to work in, this thread's own and good until it asks again for the same use.
+
+    Fresh memory costs a page fault every 4 kB, which is as much as filtering what is then put there.
+    """
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if n_bytes > _MOST_KEPT:
+        return np.empty(shape, dtype=dtype)
+    kept: dict[str, NDArray[np.uint8]] = _own.__dict__.setdefault("kept", {})
+    if use not in kept or kept[use].nbytes < n_bytes:
+        kept[use] = np.empty(n_bytes, dtype=np.uint8)
+    return kept[use][:n_bytes].view(dtype).reshape(shape)
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads(), thread_name_prefix="physioaffect")
+
+
+class _Limit:
+    """Who limits BLAS at the moment; the last one to leave restores what was."""
+
+    def __init__(self) -> None:
+        self.lock, self.n_inside, self.limiter = threading.Lock(), 0, None
+
+
+_limit: Any = _Limit()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep BLAS from starting threads: ours are enough, and its sums would depend on their number."""
+    with _limit.lock:
+        if _limit.n_inside == 0:
+            _limit.limiter = _controller().limit(limits=1, user_api="blas")
+        _limit.n_inside += 1
+    try:
+        yield
+    finally:
+        with _limit.lock:
+            _limit.n_inside -= 1
+            if _limit.n_inside == 0:
+                _limit.limiter.restore_original_limits()
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()

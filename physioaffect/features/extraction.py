@@ -200,7 +200,7 @@ def made_by(dataset: DataSet, recipe: Recipe, source_hash: str) -> dict[str, str
     """Attributes of a feature table that say where it comes from."""
     return {
         "dataset": dataset.name,
-        "source_sha256": source_hash,
+        "source_hash": source_hash,
         "recipe": recipe.to_json(),
         "physioaffect": version("physioaffect"),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.signal import bessel, butter, cheby1
 
 from physioaffect.errors import DataError
-from physioaffect.features._filter_kernel import filter_kernel, lanes_of
-from physioaffect.features._threads import in_threads, n_threads
+from physioaffect.features._filter_kernel import filter_kernel
+from physioaffect.features._threads import in_threads, n_threads, scratch
 from physioaffect.features.bands import Band, Bands, check_below_nyquist
 from physioaffect.signals.gaps import bridge
 
@@ -34,8 +34,6 @@ DESIGNS: dict[str, Callable[..., NDArray[np.float64]]] = {
 
 # A band-pass filter rings for about this many periods of its lowest edge or its width.
 _N_PERIODS = 3
-# Sums in single precision stay exact to 1e-6 over so many samples; then they go into double precision.
-_LONGEST_SEGMENT = 256
 # Poles this close to z = 1 lose too much in single precision: the error of an entropy is 5e-6 at 0.15 and
 # grows with the inverse square.
 _CLOSEST_POLE = 0.15
@@ -180,38 +178,41 @@ def band_variance_filtered(
     """
     n_times = X.shape[-1]
     rows = X.reshape(math.prod(X.shape[:-1]), n_times)
-    plans = [
-        _Plan(
-            sections := band_filter.sections(band, sfreq=sfreq),
-            _padding(band, band_filter, n_times=n_times, sfreq=sfreq),
-            np.dtype(np.float64 if precision == "double" or sections.is_delicate else np.float32),
-        )
-        for band in bands
-    ]
-    cuts = _cuts(first, n_samples, n_times)
     variance = np.empty((len(first), len(rows), len(bands)))
-
-    def work(task: tuple[slice, Sequence[int]]) -> None:
-        block, chosen = task
-        lanes = _Lanes(rows[block], longest=max(plan.n_pad or 0 for plan in plans), band_filter=band_filter)
-        for index in chosen:
-            variance[:, block, index] = _variance(lanes, plans[index], cuts)
-
-    width = _width(len(rows))
+    plans = _plans(bands, band_filter, n_times=n_times, sfreq=sfreq, precision=precision)
+    cuts = _cuts(first, n_samples, n_times)
+    width = 16 if len(rows) <= 16 else 32
     blocks = [slice(begin, min(begin + width, len(rows))) for begin in range(0, len(rows), width)]
     # One trial has a block or two: then the bands are what the threads share.
-    n_groups = 1 if len(blocks) > 2 * n_threads() else min(n_threads(), len(bands))
-    groups = [range(group, len(bands), n_groups) for group in range(n_groups)]
+    n_groups = 1 if len(blocks) > 2 * n_threads() else n_threads()
+
+    def work(task: tuple[slice, _Plan]) -> None:
+        block, plan = task
+        variance[:, block, plan.bands] = _variance(rows[block], plan, cuts, band_filter, width=width)
+
+    groups = [group for plan in plans for group in plan.split(n_groups)]
     in_threads(work, [(block, group) for block in blocks for group in groups])
     return variance.reshape(len(first), *X.shape[:-1], len(bands))
 
 
 class _Plan(NamedTuple):
-    """How one band is filtered; without padding it is filtered causally."""
+    """Bands that are filtered together, because they take the same precision."""
 
-    sections: Sections
-    n_pad: int | None
-    dtype: np.dtype[Any]
+    bands: list[int]  # Positions.
+    gain: Floats
+    a1: Floats
+    a2: Floats
+    n_pad: NDArray[np.intp]  # Zero for the causal filter.
+
+    def split(self, n_groups: int) -> list[_Plan]:
+        """Deal the bands out to as many groups, if there are enough."""
+        n_groups = min(n_groups, len(self.bands))
+        return [self.of(slice(group, None, n_groups)) for group in range(n_groups)]
+
+    def of(self, chosen: slice) -> _Plan:
+        """Take some of the bands."""
+        bands, gain, a1, a2, n_pad = self
+        return _Plan(bands[chosen], gain[chosen], a1[chosen], a2[chosen], n_pad[chosen])
 
 
 class _Cuts(NamedTuple):
@@ -222,61 +223,46 @@ class _Cuts(NamedTuple):
     right: NDArray[np.intp]
 
 
-class _Lanes:
-    """A block of channels side by side, in the precisions asked for."""
-
-    def __init__(self, x: Floats, *, longest: int, band_filter: BandFilter) -> None:
-        self.n_channels, self.longest, self.is_steady = len(x), longest, band_filter.start == "steady"
-        self.is_present = None if is_whole(x) else np.isfinite(x)
-        self.x = x if self.is_present is None else bridge(x.astype(np.float64), ~self.is_present)
-        self._made: dict[np.dtype[Any], tuple[Floats, Floats]] = {}
-
-    def of(self, dtype: np.dtype[Any], *, n_pad: int) -> tuple[Floats, Floats]:
-        """Samples with so many mirrored ones at both ends, and weights (empty if nothing is missing)."""
-        if dtype not in self._made:
-            width = _width(self.n_channels)
-            offset = self.x[:, 0] if self.is_steady else np.zeros(self.n_channels, dtype=self.x.dtype)
-            weights = np.empty((0, width), dtype=dtype)
-            if self.is_present is not None:
-                weights = lanes_of(self.is_present, np.zeros(self.n_channels), width, 0, dtype)
-            self._made[dtype] = lanes_of(self.x, offset, width, self.longest, dtype), weights
-        lanes, weights = self._made[dtype]
-        skipped = self.longest - n_pad
-        return lanes[skipped : len(lanes) - skipped], weights
+def _plans(
+    bands: Bands, band_filter: BandFilter, *, n_times: int, sfreq: float, precision: str
+) -> list[_Plan]:
+    designs = [band_filter.sections(band, sfreq=sfreq) for band in bands]
+    n_pad = np.array([_padding(band, band_filter, n_times=n_times, sfreq=sfreq) for band in bands])
+    is_double = np.array([precision == "double" or design.is_delicate for design in designs])
+    plans = []
+    for chosen, dtype in ((is_double, np.float64), (~is_double, np.float32)):
+        index = np.flatnonzero(chosen)
+        if len(index):
+            gain = np.array([designs[k].gain for k in index], dtype=dtype)
+            a1 = np.array([designs[k].a1 for k in index], dtype=dtype)
+            a2 = np.array([designs[k].a2 for k in index], dtype=dtype)
+            plans.append(_Plan(index.tolist(), gain, a1, a2, n_pad[index]))
+    return plans
 
 
-def _width(n_rows: int) -> int:
-    return 16 if n_rows <= 16 else 32
-
-
-def _variance(lanes: _Lanes, plan: _Plan, cuts: _Cuts) -> NDArray[np.float64]:
-    """Variance of the windows of one block in one band, shape (n_windows, n_channels)."""
-    x, weights = lanes.of(plan.dtype, n_pad=plan.n_pad or 0)
-    n_sections, width = len(plan.sections.a1), x.shape[1]
-    sums = np.empty((2, len(cuts.edges) - 1, width))
-    filter_kernel(n_sections, width, plan.n_pad is not None, lanes.is_present is not None)(
+def _variance(
+    x: Floats, plan: _Plan, cuts: _Cuts, band_filter: BandFilter, *, width: int
+) -> NDArray[np.float64]:
+    """Variance of the windows of one block of channels, shape (n_windows, n_channels, n_bands)."""
+    present = np.empty((0, 0), dtype=np.bool_)
+    if not is_whole(x):
+        present = np.isfinite(x)
+        x = bridge(x.astype(np.float64), ~present)
+    is_zero_phase = band_filter.phase == "zero"
+    n_bands, n_sections = plan.a1.shape
+    n_room = x.shape[1] + 2 * int(plan.n_pad.max()) if is_zero_phase else 0
+    out = np.empty((len(cuts.left), len(x), n_bands))
+    filter_kernel(n_sections, width, is_zero_phase, present.size > 0)(
         x,
-        weights,
-        (
-            plan.dtype.type(plan.sections.gain),
-            plan.sections.a1.astype(plan.dtype),
-            plan.sections.a2.astype(plan.dtype),
-        ),
-        np.zeros((2 * n_sections + 2) * width, dtype=plan.dtype),
-        lanes.is_steady if plan.n_pad is None else plan.n_pad,
-        cuts.edges,
-        sums,
+        x[:, 0].copy() if band_filter.start == "steady" else np.zeros(len(x), dtype=x.dtype),
+        present,
+        (plan.gain, plan.a1, plan.a2),
+        plan.n_pad,
+        tuple(cuts),
+        scratch("turned", (n_bands, n_room, width), plan.gain.dtype),
+        out,
     )
-    total, square = _windowed(sums[..., : lanes.n_channels], cuts)
-    if lanes.is_present is None:
-        count = (cuts.edges[cuts.right] - cuts.edges[cuts.left])[:, np.newaxis].astype(np.float64)
-    else:
-        present = np.add.reduceat(lanes.is_present, cuts.edges[:-1], axis=1, dtype=np.float64)
-        count = _windowed(present.T, cuts)
-    variance = np.full(total.shape, np.nan)
-    is_enough = np.broadcast_to(count > 1, total.shape)
-    np.divide(square - np.square(total) / np.maximum(count, 1), count, out=variance, where=is_enough)
-    return np.maximum(variance, 0)
+    return out
 
 
 def is_whole(X: Floats) -> bool:
@@ -285,8 +271,8 @@ def is_whole(X: Floats) -> bool:
         return bool(np.isfinite(X.sum(axis=0)).all()) or bool(np.isfinite(X).all())
 
 
-def _padding(band: Band, band_filter: BandFilter, *, n_times: int, sfreq: float) -> int | None:
-    """Samples that both ends are mirrored by; None for the causal filter, which needs none."""
+def _padding(band: Band, band_filter: BandFilter, *, n_times: int, sfreq: float) -> int:
+    """Samples that both ends are mirrored by; the causal filter needs none."""
     settling = band_filter.settling(band)
     n_pad = math.ceil(settling * sfreq)
     if n_times <= n_pad and band_filter.start == "steady":
@@ -294,22 +280,14 @@ def _padding(band: Band, band_filter: BandFilter, *, n_times: int, sfreq: float)
             f"{n_times / sfreq:g} s are too short to filter {band}: the filter needs more than "
             f"{settling:g} s to settle. Leave the recording out, or use the estimator 'stft'."
         )
-    return n_pad if band_filter.phase == "zero" else None
+    return n_pad if band_filter.phase == "zero" else 0
 
 
 def _cuts(first: NDArray[np.intp], n_samples: int, n_times: int) -> _Cuts:
-    """Cut from 0 to ``n_times`` wherever windows begin or end, and where a segment would grow too long.
+    """Cut from 0 to ``n_times`` wherever windows begin or end.
 
     ``left`` and ``right`` are the positions of the windows' ends among the edges.
     """
     begin, end = (np.clip(edge, 0, n_times) for edge in (first, first + n_samples))
-    edges = np.unique(np.concatenate([begin, end, np.arange(0, n_times, _LONGEST_SEGMENT), [n_times]]))
+    edges = np.unique(np.concatenate([begin, end, [0, n_times]]))
     return _Cuts(edges, np.searchsorted(edges, begin), np.searchsorted(edges, end))
-
-
-def _windowed(sums: NDArray[np.float64], cuts: _Cuts) -> NDArray[np.float64]:
-    """Add up the segments of each window, along the last axis but one."""
-    total = np.zeros((*sums.shape[:-2], sums.shape[-2] + 1, sums.shape[-1]))
-    np.cumsum(sums, axis=-2, out=total[..., 1:, :])
-    difference: NDArray[np.float64] = total[..., cuts.right, :] - total[..., cuts.left, :]
-    return difference

@@ -38,7 +38,7 @@ def check_scale(signal: Signal, *, where: str = "The EEG") -> None:
     >>> check_scale(Signal(data=noise, sfreq=128.0, ch_names=("O1", "O2"), kind="eeg", unit="V"))
     Traceback (most recent call last):
     ...
-    physioaffect.errors.DataError: The EEG swings by 0.68 V, expected microvolts: it seems to be in \
+    physioaffect.errors.DataError: The EEG swings by 0.64 V, expected microvolts: it seems to be in \
 microvolts and declared in volts. Convert it: signal.scaled(1e-6, unit="V").
     """
     if signal.unit != "V" or signal.n_times == 0:
