@@ -3,32 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from physioaffect.errors import DataError
-from physioaffect.features.bands import SEED
+from physioaffect.features.aperiodic import Aperiodic
+from physioaffect.features.asymmetry import ASM, DASM, DCAU, RASM
+from physioaffect.features.bands import SEED, Bands
+from physioaffect.features.complexity import Hjorth, LineLength
+from physioaffect.features.connectivity import Connectivity
+from physioaffect.features.covariance import Covariance
 from physioaffect.features.differential_entropy import DifferentialEntropy
 from physioaffect.features.eda import EDA
+from physioaffect.features.fractal import FractalDimension
+from physioaffect.features.frontal_alpha import FrontalAlphaAsymmetry
 from physioaffect.features.heart import HeartRate
 from physioaffect.features.motion import Motion
-from physioaffect.features.recipe import Family, Recipe
+from physioaffect.features.recipe import Family, Recipe, Step
+from physioaffect.features.smoothing import Smoothing
+from physioaffect.features.spectral import BandPower, SpectralEntropy
 from physioaffect.features.temperature import Temperature
+from physioaffect.features.topomap import TopographicMap
 from physioaffect.recording import DataSet
 from physioaffect.windows import Windowing
 
 __all__ = ["FAMILIES", "default_recipe"]
 
 
-def _differential_entropy(dataset: DataSet) -> DifferentialEntropy:
-    return DifferentialEntropy(bands=SEED if dataset.passband is None else SEED.within(dataset.passband))
+def _bands(dataset: DataSet) -> Bands:
+    return SEED.within(dataset.passband)
+
+
+def _entropy(dataset: DataSet) -> DifferentialEntropy:
+    return DifferentialEntropy(bands=_bands(dataset))
+
+
+def _edges(dataset: DataSet) -> tuple[float, float]:
+    low, high = dataset.passband or (1.0, 45.0)
+    return max(low, 1.0), min(high, 45.0)
 
 
 FAMILIES: dict[str, Callable[[DataSet], Family]] = {
-    "de": _differential_entropy,
+    "de": _entropy,
+    "dasm": lambda dataset: DASM(entropy=_entropy(dataset)),
+    "rasm": lambda dataset: RASM(entropy=_entropy(dataset)),
+    "asm": lambda dataset: ASM(entropy=_entropy(dataset)),
+    "dcau": lambda dataset: DCAU(entropy=_entropy(dataset)),
+    "faa": lambda _: FrontalAlphaAsymmetry(),
+    "topomap": lambda dataset: TopographicMap(entropy=_entropy(dataset)),
+    "band_power": lambda dataset: BandPower(bands=_bands(dataset), scale="log"),
+    "spectral_entropy": lambda dataset: SpectralEntropy(edges=_edges(dataset)),
+    "aperiodic": lambda dataset: Aperiodic(edges=_edges(dataset)),
+    "hjorth": lambda _: Hjorth(),
+    "line_length": lambda _: LineLength(),
+    "fractal_dimension": lambda _: FractalDimension(),
+    "connectivity": lambda dataset: Connectivity(bands=_bands(dataset)),
+    "covariance": lambda _: Covariance(),
     "eda": lambda _: EDA(),
     "hr": lambda _: HeartRate(),
     "temperature": lambda _: Temperature(),
     "motion": lambda _: Motion(),
 }
+"""Families by name, each as it suits a data set: with bands inside what its recordings still hold."""
+
+_USUAL = ("de", "eda", "hr", "temperature", "motion")
 
 
 def default_recipe(
@@ -37,18 +74,23 @@ def default_recipe(
     families: Sequence[str] | None = None,
     window: float | None = None,
     step: float | None = None,
+    cleaning: Sequence[Step] = (),
+    baseline: Literal["ratio", "subtract", "z"] | None = None,
+    smoothing: Sequence[Smoothing] = (),
 ) -> Recipe:
-    """Make the usual recipe of a data set: its own windows, every family whose signals it has.
+    """Make the usual recipe of a data set: its own windows, and the usual families of the signals it has.
 
     Parameters
     ----------
     dataset : DataSet
         Says the windows, the signals and the band that its EEG still holds.
     families : sequence of str, optional
-        Names of ``FAMILIES``. Default: all that the data set has the signals for.
+        Names of ``FAMILIES``. Default: de, eda, hr, temperature and motion, as far as there are signals.
     window, step : float, optional
         Length and step of the windows in seconds instead of the data set's own; a window without a step
         means no overlap.
+    cleaning, baseline, smoothing
+        As in `Recipe`. Default: none.
 
     Raises
     ------
@@ -56,7 +98,7 @@ def default_recipe(
         If a family is unknown, or none fits.
     """
     if families is None:
-        made = [build(dataset) for build in FAMILIES.values()]
+        made = [FAMILIES[name](dataset) for name in _USUAL]
         features = tuple(family for family in made if set(family.signals) <= set(dataset.sfreqs))
     else:
         if unknown := [name for name in families if name not in FAMILIES]:
@@ -77,4 +119,10 @@ def default_recipe(
         step=step if step is not None or window is not None else dataset.step,
         last=dataset.last,
     )
-    return Recipe(windows=windows, features=features)
+    return Recipe(
+        windows=windows,
+        cleaning=tuple(cleaning),
+        features=features,
+        baseline=baseline,
+        smoothing=tuple(smoothing),
+    )

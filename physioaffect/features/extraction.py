@@ -77,7 +77,7 @@ def _of_subject(
             exclusions.append(Exclusion(subject=subject, trial=odd, reason=reason))
             return SubjectFeatures(subject, None, tuple(exclusions))
     raw = tuple((part.kept, part.intervals) for part in parts if part.kept is not None)
-    return SubjectFeatures(subject, join(parts), tuple(exclusions), raw)
+    return SubjectFeatures(subject, join(parts, recipe.smoothing), tuple(exclusions), raw)
 
 
 def _usual(counted: Counter[tuple[tuple[str, tuple[str, ...]], ...]]) -> dict[str, tuple[str, ...]]:

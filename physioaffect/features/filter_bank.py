@@ -233,9 +233,9 @@ def _plans(
     for chosen, dtype in ((is_double, np.float64), (~is_double, np.float32)):
         index = np.flatnonzero(chosen)
         if len(index):
-            gain = np.array([designs[k].gain for k in index], dtype=dtype)
-            a1 = np.array([designs[k].a1 for k in index], dtype=dtype)
-            a2 = np.array([designs[k].a2 for k in index], dtype=dtype)
+            gain: Floats = np.array([designs[k].gain for k in index], dtype=dtype)
+            a1: Floats = np.array([designs[k].a1 for k in index], dtype=dtype)
+            a2: Floats = np.array([designs[k].a2 for k in index], dtype=dtype)
             plans.append(_Plan(index.tolist(), gain, a1, a2, n_pad[index]))
     return plans
 

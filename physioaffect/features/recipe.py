@@ -11,6 +11,7 @@ import xarray as xr
 
 from physioaffect.errors import PhysioaffectError
 from physioaffect.features.baseline import BASELINES
+from physioaffect.features.smoothing import Smoothing
 from physioaffect.recording import DataSet, Trial
 from physioaffect.windows import Intervals, Windowing
 
@@ -51,7 +52,7 @@ class Family(Protocol):
         ...
 
 
-def _describe(part: Step | Family) -> dict[str, Any]:
+def _describe(part: Step | Family | Smoothing) -> dict[str, Any]:
     return {"name": part.name, "version": part.version, "settings": asdict(part)}  # type: ignore[call-overload]
 
 
@@ -70,12 +71,15 @@ class Recipe:
     baseline : {"ratio", "subtract", "z"}, optional
         How features are made relative to those of the rest before each trial: see `remove_baseline`. The
         rest is cut into windows of the same length and step. Default: not at all.
+    smoothing : tuple of MovingAverage or LDS
+        Applied at the end within each trial, in order.
     """
 
     windows: Windowing
     cleaning: tuple[Step, ...] = ()
     features: tuple[Family, ...]
     baseline: Literal["ratio", "subtract", "z"] | None = None
+    smoothing: tuple[Smoothing, ...] = ()
 
     def __post_init__(self) -> None:
         if self.baseline not in (None, *BASELINES):
@@ -98,6 +102,7 @@ class Recipe:
             "cleaning": [_describe(step) for step in self.cleaning],
             "features": [_describe(family) for family in self.features],
             "baseline": self.baseline,
+            "smoothing": [_describe(smoothing) for smoothing in self.smoothing],
         }
         return json.dumps(described, sort_keys=True, separators=(",", ":"), default=str)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from physioaffect.errors import DataError
 from physioaffect.features.baseline import remove_baseline
 from physioaffect.features.recipe import Recipe
+from physioaffect.features.smoothing import Smoothing, smooth
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Intervals, coverage
 
@@ -54,7 +55,7 @@ def features_of_trial(trial: Trial, recipe: Recipe) -> xr.Dataset:
     DataError
         If a signal is missing.
     """
-    return join([table_of_trial(trial, recipe)])
+    return join([table_of_trial(trial, recipe)], recipe.smoothing)
 
 
 def table_of_trial(trial: Trial, recipe: Recipe, *, keep: str | None = None) -> TrialTable:
@@ -142,10 +143,15 @@ def _extent(trial: Trial, names: Sequence[str]) -> float:
     return min((end for end in ends if end > max(ends) - 1), default=trial.duration)
 
 
-def join(parts: Sequence[TrialTable]) -> xr.Dataset:
-    """Put the parts of trials below one another; a rating that one lacks is NaN there.
+def join(parts: Sequence[TrialTable], smoothing: Sequence[Smoothing] = ()) -> xr.Dataset:
+    """Put the parts of trials below one another and smooth them; a rating that one lacks is NaN there.
 
-    The families must have the same channels, features and units: nothing is checked here.
+    All parts must have the same channels, features and units, which is not checked here.
+
+    Raises
+    ------
+    DataError
+        If two families share a dimension and name it differently.
     """
     # By hand, because xarray takes milliseconds for what 1,280 trials of DEAP need in microseconds.
     names = dict.fromkeys(name for part in parts for name in part.coordinates)
@@ -157,8 +163,17 @@ def join(parts: Sequence[TrialTable]) -> xr.Dataset:
     for family, first in parts[0].families.items():
         values = np.concatenate([part.families[family].values for part in parts])
         variables[family] = (first.dims, values, first.attrs)
-        coordinates |= {str(key): axis for key, axis in first.coords.items()}
-    return xr.Dataset(variables, coords=coordinates)
+        for key, axis in first.coords.items():
+            known = coordinates.setdefault(str(key), axis)
+            if known is not axis and not known.equals(axis):
+                raise DataError(
+                    f"Features {family} have {', '.join(map(str, axis.values))} as {key}, those before them "
+                    f"{', '.join(map(str, known.values))}. Give all families the same, or make two tables."
+                )
+    table = xr.Dataset(variables, coords=coordinates)
+    for one in smoothing:
+        table = smooth(table, one)
+    return table
 
 
 def columns(families: Mapping[Any, xr.DataArray]) -> dict[str, tuple[str, ...]]:
