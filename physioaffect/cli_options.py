@@ -1,0 +1,100 @@
+"""What the command line makes of options: names, settings, recipes."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from physioaffect.features import Recipe
+    from physioaffect.recording import DataSet
+
+__all__ = ["names", "recipe_of", "refusal", "settings"]
+
+
+def names(text: str) -> list[str]:
+    """Take names apart at their commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+_OPTIONS = {"n_subjects": "--subjects", "n_clips": "--clips", "max_seconds": "--seconds"}
+
+
+def refusal(title: str, name: str, accepted: Mapping[str, Any]) -> str:
+    """Say what a simulator takes instead of the option that it does not."""
+    own = [_OPTIONS.get(key, f"--set {key}=...") for key in accepted if key not in _NOT_SET]
+    if "world" in accepted:
+        own += ["--affect", "--stimulus", "--drift", "--subject", "--trial", "--seed"]
+    said = _OPTIONS.get(name, f"--{name}" if name in ("affect", "drift", "seed") else name)
+    return f"The simulator of {title} does not take {said}: it takes {', '.join(own)}."
+
+
+_NOT_SET = ("root", "world", "return")
+
+
+def settings(texts: list[str], accepted: Mapping[str, Any]) -> dict[str, Any]:
+    """Read NAME=VALUE, each value of the type that the simulator's parameter has."""
+    from physioaffect.errors import DataError  # noqa: PLC0415
+
+    settings: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or name in _NOT_SET:
+            raise DataError(f"--set takes NAME=VALUE, such as n_subjects=3, got {text!r}.")
+        hint = accepted.get(name, str)
+        kinds = [kind for kind in (int, float, str) if kind in (hint, *typing.get_args(hint))]
+        choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+        if bool in (hint, *typing.get_args(hint)):
+            choices, kinds = ("true", "false"), []
+        if choices and value not in choices:
+            raise DataError(f"--set {name} takes one of {', '.join(map(str, choices))}, got {value!r}.")
+        if not choices and not kinds:
+            raise DataError(f"{name} cannot be set on the command line: simulate from Python.")
+        try:
+            settings[name] = (
+                (value == "true" if choices == ("true", "false") else value) if choices else kinds[0](value)
+            )
+        except ValueError:
+            raise DataError(f"--set {name} takes a number, got {value!r}.") from None
+    return settings
+
+
+def recipe_of(
+    dataset: DataSet,
+    *,
+    features: str | None,
+    window: float | None,
+    step: float | None,
+    clean: bool,
+    baseline: str | None,
+    smooth: str | None,
+) -> Recipe:
+    """Make the recipe that the options ask for."""
+    from physioaffect.features import default_recipe  # noqa: PLC0415
+    from physioaffect.signals.eeg import EEGCleaning  # noqa: PLC0415
+
+    return default_recipe(
+        dataset,
+        families=names(features) if features is not None else None,
+        window=window,
+        step=step,
+        # The rest before a trial is often shorter than the filter.
+        cleaning=(EEGCleaning(baseline_joins=True),) if clean else (),
+        baseline=typing.cast(Any, baseline),  # Recipe refuses what it does not know.
+        smoothing=() if smooth is None else (_smoothing(smooth),),
+    )
+
+
+def _smoothing(said: str) -> Any:
+    from physioaffect.errors import DataError  # noqa: PLC0415
+    from physioaffect.features import LDS, MovingAverage  # noqa: PLC0415
+
+    kind, _, number = said.partition(":")
+    if kind in ("lds", "lds_causal") and not number:
+        return LDS(causal=kind == "lds_causal")
+    if kind in ("mean", "mean_causal") and number.isdecimal() and int(number) > 0:
+        return MovingAverage(n_windows=int(number), causal=kind == "mean_causal")
+    raise DataError(
+        f"--smooth takes lds, lds_causal, mean:N or mean_causal:N for a mean over N windows, got {said!r}."
+    )

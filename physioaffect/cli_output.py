@@ -1,0 +1,187 @@
+"""What the command line prints: text, tables, bars and errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from physioaffect.errors import PhysioaffectError
+
+if TYPE_CHECKING:
+    from physioaffect.datasets import CheckResult
+    from physioaffect.evaluation import Result
+    from physioaffect.faces import FaceSet
+    from physioaffect.recording import DataSet
+
+OUT = Console()
+ERR = Console(stderr=True)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Text that may come from a file: what a terminal would obey or cannot show is escaped."""
+    shown = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return Text("".join(shown), style=style)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn an error that the user can mend into a paragraph and exit code 2."""
+    try:
+        yield
+    except PhysioaffectError as error:
+        ERR.print(plain("Error: ", style="bold red"), plain(str(error)), sep="", soft_wrap=True)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        ERR.print(plain("Error: ", style="bold red"), plain(f"{where}{error.strerror or error}."), sep="")
+        raise typer.Exit(2) from None
+
+
+def print_all_about(known: DataSet | FaceSet) -> None:
+    """Tell a data set's tasks, layout and source."""
+    from physioaffect.recording import DataSet  # noqa: PLC0415
+
+    OUT.print(plain(known.name, style="bold"), plain(f"  {known.title}", style="dim"))
+    if isinstance(known, DataSet):
+        rates = ", ".join(f"{name} {rate:g} Hz" for name, rate in known.sfreqs.items())
+        lines = [f"{known.n_subjects} people; {rates}"]
+        lines += [f"task {task.name}: {task.description}" for task in known.tasks.values()]
+    else:
+        splits = ", ".join(f"{name or 'all'} {n}" for name, n in known.splits.items())
+        lines = [f"faces; {splits}", f"classes: {', '.join(known.classes)}"]
+    for line in (*lines, f"on disk: {known.layout}", f"get it: {known.how_to_get}", known.licence):
+        OUT.print(plain(f"  {line}"))
+
+
+def describe(known: DataSet | FaceSet) -> dict[str, Any]:
+    """Say about a data set what a script may want."""
+    from physioaffect.recording import DataSet  # noqa: PLC0415
+
+    if isinstance(known, DataSet):
+        own: dict[str, Any] = {
+            "kind": "trials",
+            "sfreqs": dict(known.sfreqs),
+            "tasks": {task.name: task.description for task in known.tasks.values()},
+            "can_download": known.download is not None,
+        }
+    else:
+        own = {"kind": "faces", "classes": list(known.classes), "splits": dict(known.splits)}
+    names = ("title", "doi", "n_subjects", "layout", "how_to_get")
+    shared = {name: getattr(known, name) for name in names}
+    return shared | own | {"can_simulate": known.simulate is not None}
+
+
+def print_check(result: CheckResult) -> None:
+    """Print what was expected, what was found and each deviation."""
+    table = Table(title=f"{result.title} in {result.root}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for title in ("", "what", "expected", "found"):
+        table.add_column(title)
+    marks = {True: plain("ok", style="green"), False: plain("!", style="bold red"), None: plain("")}
+    for row in result.rows:
+        table.add_row(marks[row.is_good], plain(row.what), plain(row.expected), plain(row.found))
+    OUT.print(table)
+    for note in result.notes:
+        OUT.print(plain(f"Note: {note}", style="dim"), soft_wrap=True)
+    for sentence in result.deviations:
+        OUT.print(plain(f"Deviation: {sentence}", style="yellow"), soft_wrap=True)
+    n_broken = len(result.deviations)
+    many = f"{n_broken} deviation{'s'[: n_broken > 1]}"
+    said = "good, everything is as expected" if result.is_good else f"it deviates, {many} above"
+    OUT.print(plain(f"Verdict: {said}.", style="bold"))
+
+
+@contextmanager
+def bar(is_shown: bool) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show a progress bar on standard error, one line per stage."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=ERR, disable=not is_shown) as progress:
+        stages: dict[str, Any] = {}
+
+        def tell(what: str, done: int, total: int | None) -> None:
+            if what not in stages:
+                stages[what] = progress.add_task(what, total=total)
+            progress.update(stages[what], completed=done, total=total)
+
+        yield tell
+
+
+def print_table(result: Result) -> None:
+    """Print the scores of an evaluation, its claims and what was left out."""
+    from physioaffect.evaluation.report.render import METRIC_TITLES  # noqa: PLC0415
+
+    run, scored, notes = result.run, result.cells(), result.notes()
+    first, second = result.metrics[:2]
+    shown = [("trial", first), ("trial", second), ("window", first), ("window", second)]
+    if "accuracy" in result.metrics and OUT.width >= 100:
+        shown.append(("window", "accuracy"))
+    about = run["table"]
+    title = f"{run['dataset']['title'] if run['dataset'] else 'own data'}: {run['task']['name']}"
+    table = Table(
+        title=title + (" (SIMULATED DATA)" if about["simulated"] else ""),
+        caption=f"{about['n_subjects']} people, {about['n_trials']} trials, {about['n_windows']} windows; "
+        "mean ± SD over people",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("protocol / model", no_wrap=True)
+    for level, metric in shown:
+        wrapped = METRIC_TITLES[metric].replace(" ", "\n")
+        table.add_column(f"by {level}\n{wrapped}", justify="right", no_wrap=True)
+    table.add_column("note")
+    for protocol in run["protocols"]:
+        has_no_claim = protocol["claim"] is None
+        table.add_row(
+            plain(protocol["name"], style="bold"),
+            *([""] * len(shown)),
+            plain("no claim" if has_no_claim else "", style="bold red"),
+        )
+        for model in [*run["models"], *run["baselines"]]:
+            cells = [scored[protocol["name"], model, level, metric] for level, metric in shown]
+            own = [note for note in notes.get((protocol["name"], model), []) if note != "no claim"]
+            table.add_row(
+                f"  {model} z" if model in protocol["scaled_per_subject"] else f"  {model}",
+                *(f"{cell.mean:.2f}±{cell.sd:.2f}" for cell in cells),
+                plain("; ".join(own), style="red"),
+                style="dim" if model in run["baselines"] else "",
+            )
+        table.add_section()
+    OUT.print(table)
+    for protocol in run["protocols"]:
+        claim = protocol["claim"] or "Supports no claim: it shows what leakage is worth."
+        OUT.print(Text.assemble((f"{protocol['name']}: ", "bold"), claim))
+    if any(protocol["scaled_per_subject"] for protocol in run["protocols"]):
+        OUT.print(plain("z: features standardised within each person, the test person's windows included."))
+    broken = [item for item in run["exclusions"] if not item["expected"]]
+    for item in broken:
+        where = f"{item['subject']}, trial {item['trial']}" if item["trial"] else item["subject"]
+        OUT.print(plain(f"Left out: {where}. {item['reason']}", style="yellow"))
+    if n_expected := len(run["exclusions"]) - len(broken):
+        OUT.print(plain(f"{n_expected} expected exclusion{'s'[: n_expected > 1]}: see the report."))
+
+
+def json_of(result: Result) -> dict[str, Any]:
+    """Say the same for scripts."""
+    rows = [
+        dict(zip(("protocol", "model", "level", "metric"), key, strict=True))
+        | {name: None if math.isnan(value) else value for name, value in cell._asdict().items()}
+        for key, cell in result.cells().items()
+    ]
+    notes = [
+        {"protocol": protocol, "model": model, "notes": found}
+        for (protocol, model), found in result.notes().items()
+    ]
+    return {"run": result.run, "scores": rows, "notes": notes, "out": str(result.path)}
