@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from physioaffect.errors import DataError, PhysioaffectError
 
 from .deap_ratings import BASELINE, CLIP, ELECTRODES, N_CLIPS, RATINGS_FILE, SCALE, SCALES, subject_name
-from .formats.pickle_writer import save
+from .formats import matlab_writer, pickle_writer
 from .simulate import simulate_eeg, simulate_ratings
 from .simulate_peripheral import simulate_eda, simulate_ppg, simulate_respiration, simulate_temperature
 from .simulated_mark import new_marked_folder
@@ -149,6 +149,7 @@ def simulate(
     n_subjects: int = _N_SUBJECTS,
     n_clips: int = N_CLIPS,
     max_seconds: float | None = None,
+    layout: Literal["python", "matlab"] = "python",
 ) -> Path:
     """Write data_preprocessed_python/sNN.dat and participant_ratings.csv from a world.
 
@@ -165,6 +166,8 @@ def simulate(
     max_seconds : float, optional
         Clips are cut to this length, the 3 s before them are not. The reader takes files that are not of full
         size only where ``SIMULATED.txt`` lies beside them, as it does then.
+    layout : {"python", "matlab"}
+        The latter writes data_preprocessed_matlab/sNN.mat instead, with the same variables.
 
     Returns
     -------
@@ -179,16 +182,22 @@ def simulate(
 
     Notes
     -----
-    The streams are those of Python 2's protocol 2, 103 MB each at full size. EEG in microvolts in the band of
+    The pickled streams are those of Python 2's protocol 2, 103 MB each at full size. EEG in microvolts in the band of
     the release, without its average reference; EOG and EMG are noise.
     """
     seconds = check_request(n_subjects, n_clips, max_seconds)
     root = Path(root)
-    folder = new_folder(root, "data_preprocessed_python", world)
+    if layout not in ("python", "matlab"):
+        raise PhysioaffectError(f"DEAP comes in the layouts 'python' and 'matlab', got {layout!r}.")
+    folder = new_folder(root, f"data_preprocessed_{layout}", world)
     sittings = {number: plan(world, number, n_clips) for number in range(1, n_subjects + 1)}
     write_ratings(root / RATINGS_FILE, sittings)
     for number, sitting in sittings.items():
         labels = np.stack([sitting.ratings[scale] for scale in SCALES], axis=1)
         data = _simulate_person(world, sitting, n_clips, round(seconds * RATE))
-        save(folder / f"{subject_name(number)}.dat", {"labels": labels, "data": data}, protocol=2)
+        path = folder / subject_name(number)
+        if layout == "matlab":
+            matlab_writer.save_all(path.with_suffix(".mat"), {"data": data, "labels": labels})
+        else:
+            pickle_writer.save(path.with_suffix(".dat"), {"labels": labels, "data": data}, protocol=2)
     return root

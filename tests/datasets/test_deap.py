@@ -754,3 +754,19 @@ def test_both_releases_are_of_the_same_people(simulated: Path, original: Path) -
     for trial in read(DEAP_ORIGINAL, original)[0]:
         if trial.subject in {"s01", "s02", "s03"}:
             assert trial.ratings == pytest.approx(ratings[trial.subject, trial.stimulus])
+
+
+def test_the_simulator_writes_the_same_people_in_both_layouts(tmp_path: Path) -> None:
+    simulate = DEAP.simulate
+    assert simulate is not None
+    small = {"n_subjects": 1, "n_clips": 3, "max_seconds": 4.0}
+    for layout in ("python", "matlab"):
+        simulate(tmp_path / layout, layout=layout, **small)
+    assert (tmp_path / "matlab" / "data_preprocessed_matlab" / "s01.mat").is_file()
+    one, other = (read(DEAP, tmp_path / layout)[0] for layout in ("python", "matlab"))
+    for ours, theirs in zip(one, other, strict=True):
+        assert ours.ratings == theirs.ratings
+        for name in DEAP.sfreqs:
+            assert_array_equal(ours.signal(name).data, theirs.signal(name).data)
+    with pytest.raises(PhysioaffectError, match="layouts 'python' and 'matlab', got 'hdf5'"):
+        simulate(tmp_path / "other", layout="hdf5", **small)
