@@ -182,8 +182,8 @@ def simulate(
 
     Notes
     -----
-    The pickled streams are those of Python 2's protocol 2, 103 MB each at full size. EEG in microvolts in the band of
-    the release, without its average reference; EOG and EMG are noise.
+    The pickled streams are those of Python 2's protocol 2, 103 MB each at full size. EEG in microvolts in the
+    band of the release, without its average reference; EOG and EMG are noise.
     """
     seconds = check_request(n_subjects, n_clips, max_seconds)
     root = Path(root)
