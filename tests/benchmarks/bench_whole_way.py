@@ -3,49 +3,14 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-from scipy.signal import butter, sosfilt
 
 from physioaffect.datasets import DREAMER, EEGMAT, STRESS_PREDICT, World
 from physioaffect.devices.empatica import read_e4
 from physioaffect.evaluation import evaluate
 from physioaffect.features import default_recipe, extract
-from physioaffect.features.bands import SEED
-from physioaffect.features.differential_entropy import DifferentialEntropy
-from physioaffect.recording import Signal, Trial
-from physioaffect.windows import Windowing
 
 N_JOBS = os.cpu_count() or 1
-
-
-@pytest.fixture(scope="module")
-def deap_like() -> Trial:
-    """40 minutes of 32 channels at 128 Hz: as many samples as one subject of DEAP."""
-    data = np.random.default_rng(0).standard_normal((32, 40 * 60 * 128))
-    names = tuple(f"E{number}" for number in range(32))
-    eeg = Signal(data=data, sfreq=128.0, ch_names=names, kind="eeg", unit="V")
-    return Trial(dataset="made", subject="1", trial="1", stimulus="1", signals={"eeg": eeg})
-
-
-@pytest.mark.benchmark(group="differential entropy, 2400 windows of 1 s, 32 channels, 4 bands")
-@pytest.mark.parametrize("estimator", ["stft", "bandpass", "scipy sosfilt and variance"])
-def bench_differential_entropy(benchmark, deap_like, estimator):
-    bands = SEED.within((4, 45))
-    intervals = Windowing(duration=1).intervals(deap_like.duration)
-    if estimator in {"stft", "bandpass"}:
-        benchmark.pedantic(
-            DifferentialEntropy(bands=bands, estimator=estimator), (deap_like, intervals), rounds=5
-        )
-        return
-
-    def scipy_floor() -> None:
-        data = deap_like.signal("eeg").data
-        for band in bands:
-            sos = butter(4, (band.fmin, band.fmax), "bandpass", fs=128, output="sos")
-            np.log(sosfilt(sos, data).reshape(32, -1, 128).var(axis=-1))
-
-    benchmark.pedantic(scipy_floor, rounds=5)
 
 
 @pytest.mark.benchmark(group="one Empatica E4 export of 59 minutes")
