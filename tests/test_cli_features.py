@@ -1,0 +1,111 @@
+"""The command features on the simulated and the real."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from physioaffect.cli import app
+from physioaffect.features import open_features
+
+runner = CliRunner()
+
+
+def call(*arguments: object) -> tuple[int, str, str]:
+    outcome = runner.invoke(app, [str(argument) for argument in arguments])
+    assert outcome.exception is None or isinstance(outcome.exception, SystemExit), outcome.exception
+    return outcome.exit_code, outcome.stdout, " ".join(outcome.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def deap(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deap")
+    code, _, complaint = call("simulate", "deap", folder, "--subjects", 2, "--clips", 3, "--seconds", 12)
+    assert code == 0, complaint
+    return folder
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["de", "dasm", "rasm", "asm", "dcau", "faa", "topomap", "band_power", "spectral_entropy", "hjorth",
+     "line_length", "fractal_dimension", "connectivity", "covariance"],
+)  # fmt: skip
+def test_every_family_comes_out_of_deap(deap, tmp_path, family):
+    out = tmp_path / "deap.zarr"
+    code, printed, complaint = call("features", "deap", deap, "-o", out, "--features", family, "--window", 4)
+    assert code == 0, complaint
+    assert f"{family}: 18 windows" in printed
+    assert "2 people" in printed
+    table = open_features(out)
+    assert np.isfinite(table[family].values).mean() > 0.7  # A map has corners, a ratio is bounded.
+    assert np.unique(table["subject"]).tolist() == ["s01", "s02"]
+
+
+def test_json_says_shapes_and_origin(deap, tmp_path):
+    code, printed, _ = call(
+        "features", "deap", deap, "-o", tmp_path / "x.zarr", "--subjects", "s02", "--json"
+    )
+    assert code == 0
+    told = json.loads(printed)
+    assert told["features"]["de"]["channel"] == 32
+    assert told["n_subjects"] == 1
+    assert told["source_hash"].startswith("blake3:")
+    assert told["exclusions"] == []
+
+
+def test_cleaning_baseline_and_smoothing_change_what_is_stored_under_the_same_name(deap, tmp_path):
+    out, seen = tmp_path / "deap.zarr", []
+    # The rest before a clip lasts 3 s.
+    for options in (
+        [],
+        ["--baseline", "subtract"],
+        ["--smooth", "lds"],
+        ["--smooth", "mean_causal:3"],
+        ["--clean"],
+    ):
+        code, _, complaint = call("features", "deap", deap, "-o", out, "--window", 2, *options)
+        assert code == 0, complaint
+        seen.append(open_features(out)["de"].values)
+    for index, one in enumerate(seen):
+        assert all(not np.array_equal(one, other, equal_nan=True) for other in seen[:index])
+    assert call("features", "deap", deap, "-o", out, "--window", 2)[0] == 0
+    assert np.array_equal(open_features(out)["de"].values, seen[0], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--features", "magic"], "Unknown features 'magic': use some of de, dasm"),
+        (["--smooth", "mean"], "--smooth takes lds, lds_causal, mean:N or mean_causal:N"),
+        (["--smooth", "mean:0"], "for a mean over N windows, got 'mean:0'"),
+        (["--baseline", "divide"], "Unknown way 'divide' to remove a baseline: use ratio, subtract, z"),
+        (["--subjects", "s99"], "s99"),
+        (["--window", "40"], "Nothing|There is nothing to store"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(deap, tmp_path, options, said):
+    code, _, complaint = call("features", "deap", deap, "-o", tmp_path / "x.zarr", *options)
+    assert code == 2
+    assert any(part in complaint for part in said.split("|"))
+
+
+def test_a_folder_that_is_something_else_is_left_alone(deap, tmp_path):
+    (tmp_path / "thesis.txt").write_text("months of work")
+    code, _, complaint = call("features", "deap", deap, "-o", tmp_path)
+    assert code == 2
+    assert str(tmp_path) in complaint
+    assert (tmp_path / "thesis.txt").read_text() == "months of work"
+
+
+def test_real_recordings_give_every_family(real_data, tmp_path):
+    out = tmp_path / "eegmat.zarr"
+    families = "de,dasm,faa,band_power,spectral_entropy,hjorth,line_length,connectivity,covariance"
+    code, _, complaint = call(
+        "features", "eegmat", real_data / "realeeg" / "eegmat", "-o", out, "--features", families,
+        "--window", 4, "--subjects", "Subject00,Subject01",
+    )  # fmt: skip
+    assert code == 0, complaint
+    table = open_features(out)
+    assert {*families.split(",")} == {*table.data_vars}
+    assert all(np.isfinite(values).all() for values in table.data_vars.values())
