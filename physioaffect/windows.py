@@ -119,6 +119,8 @@ def coverage(signal: Signal, intervals: Intervals) -> NDArray[np.float64]:
         From 0 to 1.
     """
     first, n_samples = sample_grid(signal, intervals)
+    if signal.is_good.all() and np.all((first >= 0) & (first + n_samples <= signal.n_times)):
+        return np.ones(len(first))
     total = np.concatenate([[0], np.cumsum(signal.is_good)])
     edges = np.clip(np.stack([first, first + n_samples]), 0, signal.n_times)
     return np.asarray((total[edges[1]] - total[edges[0]]) / n_samples, dtype=np.float64)

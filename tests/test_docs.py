@@ -1,11 +1,16 @@
 """What the documentation shows runs as it stands."""
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pyedflib
 import pytest
+from typer.testing import CliRunner
+
+from physioaffect.cli import app
+from physioaffect.evaluation import Result
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,6 +68,60 @@ def test_the_readme_runs_on_real_recordings(real_data, monkeypatch, capsys, tmp_
     smaller = block.replace('"random_forest"', '"knn"')  # The same call, sooner.
     exec(compile(smaller, "README.md", "exec"), {})
     assert "clock is as good" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_page_on_eeg_runs_on_real_recordings(real_data, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    eegmat = tmp_path / "path" / "to" / "eegmat"
+    eegmat.mkdir(parents=True)
+    for path in sorted((real_data / "realeeg" / "eegmat").glob("Subject0[01]_?.edf")):  # Two people, sooner.
+        (eegmat / path.name).symlink_to(path)
+    (tmp_path / "eegmmidb_S001").symlink_to(real_data / "realeeg" / "eegmmidb_S001")
+    names: dict[str, object] = {}
+    page = (ROOT / "docs/eeg-features.md").read_text(encoding="utf-8")
+    for kind, block in re.findall(r"```(bash|python)\n(.*?)```", page, re.DOTALL):
+        if kind == "python":
+            exec(compile(block, "docs/eeg-features.md", "exec"), names)
+            continue
+        for line in block.splitlines():
+            program, *arguments = shlex.split(line)
+            assert program == "physioaffect"
+            result = CliRunner().invoke(app, arguments)
+            assert result.exit_code == 0, result.output
+    printed = capsys.readouterr().out
+    for shown in (
+        "cleaned: 3.5 % marked",
+        "cleaned: nothing found",
+        "[3.29 3.36 1.87]",
+        "12 of 29 windows lost",
+    ):
+        assert shown in page
+        assert shown in printed
+    assert len(list(tmp_path.glob("*.png"))) == 11
+
+
+@pytest.mark.slow
+def test_the_scores_on_real_recordings_are_those_in_the_docs(real_data, tmp_path):
+    lda = "evaluate", "eegmat", str(real_data / "realeeg" / "eegmat"), "--model", "lda", "--features", "de"
+    protocols = "loso", "loso_transductive"
+    options = "--protocol", ",".join(protocols), "--out", str(tmp_path / "de")
+    assert CliRunner().invoke(app, [*lda, *options]).exit_code == 0
+    scores = Result.load(tmp_path / "de").summary().xs("balanced_accuracy", level="metric")
+    page = (ROOT / "docs/evaluation.md").read_text(encoding="utf-8")
+    for protocol in protocols:
+        for model in ("lda", "majority", "prior", "clock_forest", "clock_1nn"):
+            own = scores.xs((protocol, model), level=("protocol", "model")).loc[["trial", "window"]]
+            shown = " | ".join(
+                f"{mean:.2f} ± {sd:.2f}" for mean, sd in zip(own["mean"], own["sd"], strict=True)
+            )
+            assert f"| `{protocol}` | `{model}` | {shown} |" in page
+
+
+def test_pictures_are_small():
+    pictures = sorted((ROOT / "docs" / "pictures").glob("*.png"))
+    assert pictures
+    assert [path.name for path in pictures if path.stat().st_size > 150_000] == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from scipy.special import hyp2f1
 
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.features._threads import in_threads, n_threads
-from physioaffect.features.bands import Band, Bands
+from physioaffect.features.bands import Band, Bands, check_below_nyquist
 
 __all__ = [
     "Spectrum",
@@ -51,12 +51,8 @@ class Spectrum(NamedTuple):
 
 def check_bands(bands: Bands, *, sfreq: float, duration: float | None = None) -> None:
     """Refuse bands that the sampling rate does not hold, or of which a window holds less than one cycle."""
+    check_below_nyquist(bands, sfreq=sfreq)
     for band in bands:
-        if band.fmax >= sfreq / 2:
-            raise ProtocolError(
-                f"Cannot measure {band}: a signal sampled at {sfreq:g} Hz holds only what lies below "
-                f"{sfreq / 2:g} Hz. Lower fmax, or leave this band out."
-            )
         if duration is not None and band.fmin * duration < 1 - _SLACK:
             raise ProtocolError(
                 f"A window of {duration:g} s holds less than one cycle of {band}. Use windows of at least "

@@ -67,6 +67,13 @@ def per_window_and_channel(
     return features.swapaxes(0, 1)
 
 
+def is_varied(windows: Floats) -> NDArray[np.bool_]:
+    """Whether a window (..., n_times) has all of its samples and is not flat."""
+    # A NaN among the samples makes both extremes NaN, and a NaN is above nothing.
+    varied: NDArray[np.bool_] = windows.max(axis=-1) > windows.min(axis=-1)
+    return varied
+
+
 def prepared(X: Floats, n_needed: int, what: str) -> NDArray[np.float64]:
     """Copy in double precision, starting at zero; a window that cannot be measured becomes NaN.
 
@@ -92,7 +99,7 @@ def prepared(X: Floats, n_needed: int, what: str) -> NDArray[np.float64]:
         raise ProtocolError(
             f"{what} takes windows of at least {n_needed} samples, got {X.shape[-1]}. Use longer windows."
         )
-    with np.errstate(invalid="ignore"):  # Infinite samples.
+    with np.errstate(invalid="ignore", over="ignore"):  # Infinite samples, or nearly so.
         x: NDArray[np.float64] = np.subtract(X, X[..., :1], dtype=np.float64)
         change = np.vecdot(x, x)
     x[~((change > 0) & np.isfinite(change))] = np.nan

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from physioaffect.features._compiled import compiled
 
 __all__ = ["lag_sums"]
 
 
 # Reassociated sums let the compiler add 16 samples at once; the order is the same on any number of threads.
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+@compiled(fastmath={"reassoc", "contract", "nsz"})
 def lag_sums(parts: NDArray[np.floating[Any]], sums: NDArray[np.floating[Any]]) -> None:
     """Sum the imaginary cross-products of each pair, their magnitudes, squares and terms.
 

@@ -13,9 +13,8 @@ from scipy.signal.windows import dpss, hann
 
 from physioaffect.errors import ProtocolError
 from physioaffect.features._blocks import Floats, prepared
-from physioaffect.features.bands import Bands
 
-# Edges that lie on a bin must not fall off it by rounding; a share of a bin.
+# Bandwidths that the windows just resolve must not fail by rounding.
 _SLACK = 1e-9
 
 # Tapers that keep less of their energy inside the bandwidth would bring in what lies outside.
@@ -49,7 +48,7 @@ def welch_density(X: Floats, *, sfreq: float, segment: float = 2.0, overlap: flo
         In Hz, from zero to the Nyquist frequency.
     density : ndarray, shape (..., n_freqs)
         One-sided, in the square of the unit per Hz. NaN for a window with a NaN or infinite sample, or
-        without any change.
+        without any change in its segments.
 
     Raises
     ------
@@ -69,6 +68,7 @@ def welch_density(X: Floats, *, sfreq: float, segment: float = 2.0, overlap: flo
     >>> float((density.sum() * freqs[1]).round(6))
     4.5
     """
+    check_welch(segment, overlap)
     x = prepared(X, 2, "A spectrum")
     n_segment = min(X.shape[-1], max(2, round(segment * sfreq)))
     step = n_segment - int(overlap * n_segment)
@@ -78,6 +78,8 @@ def welch_density(X: Floats, *, sfreq: float, segment: float = 2.0, overlap: flo
     tapered *= taper
     squared = _squared(rfft(tapered, axis=-1, overwrite_x=True))
     density = squared[..., 0, :] if squared.shape[-2] == 1 else squared.mean(axis=-2)
+    # All that changes may lie after the last whole segment.
+    density[density.max(axis=-1) == 0] = np.nan
     return _scaled(density, n_times=n_segment, sfreq=sfreq, weight=float(np.square(taper).sum()))
 
 
@@ -92,7 +94,7 @@ def multitaper_density(X: Floats, *, sfreq: float, bandwidth: float = 4.0) -> De
         Sampling rate in Hz.
     bandwidth : float
         Full width in Hz over which each frequency is smoothed. The wider, the more tapers, and the less
-        the density scatters.
+        the density scatters; but a narrower band also gets the power of its neighbours.
 
     Returns
     -------
@@ -105,7 +107,8 @@ def multitaper_density(X: Floats, *, sfreq: float, bandwidth: float = 4.0) -> De
     Raises
     ------
     ProtocolError
-        If the bandwidth is below twice the resolution of the windows, so that no taper keeps to it.
+        If the bandwidth is below twice the resolution of the windows, so that no taper keeps to it, or
+        reaches the Nyquist frequency.
 
     Notes
     -----
@@ -126,6 +129,11 @@ def multitaper_density(X: Floats, *, sfreq: float, bandwidth: float = 4.0) -> De
             f"Windows of {n_times / sfreq:g} s cannot resolve a bandwidth of {bandwidth:g} Hz: use at least "
             f"{2 * sfreq / n_times:g} Hz, or windows of at least {2 / bandwidth:g} s."
         )
+    if bandwidth >= sfreq / 2:
+        raise ProtocolError(
+            f"A bandwidth of {bandwidth:g} Hz would smooth over all of a spectrum that ends at {sfreq / 2:g} "
+            "Hz. Take a smaller one."
+        )
     tapers, shares = _tapers(n_times, bandwidth * n_times / (2 * sfreq))
     x = prepared(X, 2, "A spectrum")
     x -= x.mean(axis=-1, keepdims=True)
@@ -135,12 +143,20 @@ def multitaper_density(X: Floats, *, sfreq: float, bandwidth: float = 4.0) -> De
     return _scaled(density, n_times=n_times, sfreq=sfreq, weight=float(shares.sum()))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # Those of a minute at 1 kHz fill 114 MB.
 def _tapers(n_times: int, half_bandwidth: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Tapers of unit energy, shape (n_tapers, n_times), and the share of it inside the bandwidth."""
     tapers, shares = dpss(n_times, half_bandwidth, int(2 * half_bandwidth), sym=False, return_ratios=True)
     is_kept = shares > _LOWEST_CONCENTRATION
     return tapers[is_kept], shares[is_kept]
+
+
+def check_welch(segment: float, overlap: float) -> None:
+    """Refuse settings of Welch's method that mean nothing."""
+    if not 0 < segment < math.inf:
+        raise ValueError(f"A segment needs a length above 0 s, got {segment}.")
+    if not 0 <= overlap < 1:
+        raise ValueError(f"Segments overlap by a share from 0 to below 1, got {overlap}.")
 
 
 def _squared(spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
@@ -156,20 +172,3 @@ def _scaled(density: NDArray[np.float64], *, n_times: int, sfreq: float, weight:
     if n_times % 2 == 0:
         density[..., -1] /= 2
     return Density(rfftfreq(n_times, 1 / sfreq), density)
-
-
-def bins(freqs: NDArray[np.float64], bands: Bands, *, n_needed: int = 1) -> list[slice]:
-    """Bins with ``fmin <= f < fmax`` of each band, so that neighbours that share an edge share no bin."""
-    width = float(freqs[1])
-    slices = []
-    for band in bands:
-        first, stop = (math.ceil(edge / width - _SLACK) for edge in (band.fmin, band.fmax))
-        first = max(first, 1)
-        if stop - first < n_needed:
-            found = "No frequency" if stop <= first else f"Only {stop - first} of {n_needed} frequencies"
-            raise ProtocolError(
-                f"{found} of a spectrum of {1 / width:g} s lies in {band}. Use windows (and segments) of at "
-                f"least {n_needed / (band.fmax - band.fmin):g} s, or a wider band."
-            )
-        slices.append(slice(first, stop))
-    return slices

@@ -6,6 +6,7 @@ in a window (connectivity over time) or the Fourier coefficients of many epochs 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -58,14 +59,16 @@ def _cross_sums(parts: Array) -> Array:
     re = gram[:, first, first] + gram[:, second, second]
     im = gram[:, second, first] - gram[:, first, second]
     flat = i * n_channels + j
-    re, im = (part.reshape(len(parts), -1) for part in (re, im))
+    re, im = (part.reshape(len(parts), n_channels**2) for part in (re, im))
     return np.concatenate([re[:, flat], im[:, flat], re[:, :: n_channels + 1]], axis=1)
 
 
 def _cross_parts(sums: Array, n_channels: int) -> tuple[Array, Array, Array]:
     i, j = upper(n_channels)
     re, im, power = np.split(sums, [len(i), 2 * len(i)], axis=1)
-    return re, im, np.sqrt(power[:, i] * power[:, j])
+    # Roots before the product, which may leave the range of single precision.
+    length = np.sqrt(power)
+    return re, im, length[:, i] * length[:, j]
 
 
 def _phase_locking(sums: Array, n_channels: int) -> Array:
@@ -75,7 +78,7 @@ def _phase_locking(sums: Array, n_channels: int) -> Array:
 
 def _imaginary(sums: Array, n_channels: int) -> Array:
     _, im, power = _cross_parts(sums, n_channels)
-    return _quotient(im, power)
+    return np.clip(_quotient(im, power), -1, 1)
 
 
 def _lag_sums(parts: Array) -> Array:
@@ -84,17 +87,18 @@ def _lag_sums(parts: Array) -> Array:
     n_channels = parts.shape[-2] // 2
     sums = np.empty((len(parts), 4, n_channels * (n_channels - 1) // 2), dtype=parts.dtype)
     lag_sums(np.ascontiguousarray(parts), sums)
-    return sums.reshape(len(parts), -1)
+    return sums.reshape(len(parts), math.prod(sums.shape[1:]))
 
 
 def _lag_parts(sums: Array) -> tuple[Array, Array, Array, Array]:
     total, magnitude, square, terms = np.split(sums, 4, axis=1)
-    return total, magnitude, square, magnitude <= _NO_LAG * terms
+    # A channel that is zero has no phase, so it is not in step with any.
+    return total, magnitude, square, (magnitude <= _NO_LAG * terms) & (terms > 0)
 
 
 def _phase_lag(sums: Array, n_channels: int) -> Array:  # noqa: ARG001
     total, magnitude, _, is_in_step = _lag_parts(sums)
-    return np.where(is_in_step, 0, _quotient(np.abs(total), magnitude))
+    return np.where(is_in_step, 0, np.minimum(_quotient(np.abs(total), magnitude), 1))
 
 
 def _debiased_phase_lag(sums: Array, n_channels: int) -> Array:  # noqa: ARG001
@@ -119,6 +123,14 @@ COMPLEX_METHODS = {
 }
 
 
+def _at_one_scale(parts: Array) -> None:
+    """Divide each channel by its largest part, in place: squares leave the range of floats otherwise."""
+    n_channels = parts.shape[-2] // 2
+    by_channel = parts.reshape(len(parts), 2, n_channels, parts.shape[-1])
+    largest = np.abs(by_channel).max(axis=(1, 3), keepdims=True, initial=0)
+    by_channel /= np.where(largest > 0, largest, 1)
+
+
 def _of_observations(Z: Array, method: str) -> Array:
     Z = np.asarray(Z)
     if Z.ndim < 2 or not np.iscomplexobj(Z):
@@ -128,10 +140,13 @@ def _of_observations(Z: Array, method: str) -> Array:
         )
     sums, value, is_of_phases = COMPLEX_METHODS[method]
     n_channels = Z.shape[-2]
-    parts = np.concatenate([Z.real, Z.imag], axis=-2).reshape(-1, 2 * n_channels, Z.shape[-1])
-    if is_of_phases:
-        _to_unit_length(parts)
-    values = value(sums(parts), n_channels)
+    n_windows = math.prod(Z.shape[:-2])
+    parts = np.concatenate([Z.real, Z.imag], axis=-2).reshape(n_windows, 2 * n_channels, Z.shape[-1])
+    with np.errstate(invalid="ignore"):  # Infinite observations.
+        _at_one_scale(parts)
+        if is_of_phases:
+            _to_unit_length(parts)
+        values = value(sums(parts), n_channels)
     return values.reshape(*Z.shape[:-2], values.shape[-1])
 
 
@@ -146,7 +161,8 @@ def phase_locking(Z: Array) -> Array:
     Returns
     -------
     plv : ndarray, shape (..., n_edges)
-        From 0 to 1, one per pair of the upper triangle; see `as_matrices`. Independent phases give
+        From 0 to 1, one per pair of the upper triangle; see `as_matrices`. NaN where a channel is zero or not
+        finite. Independent phases give
         ``sqrt(pi / (4 n))`` of n independent observations, not 0: see `independent_phases`.
 
     Notes
@@ -218,6 +234,7 @@ def weighted_phase_lag(Z: Array, *, debiased: bool = False) -> Array:
     -------
     wpli : ndarray, shape (..., n_edges)
         From 0 to 1. Zero where all phases differ by less than 1e-4 rad, because both sums are rounding there.
+        NaN where a channel is zero.
 
     Notes
     -----
@@ -251,8 +268,11 @@ def correlation(X: Array) -> NDArray[np.float64]:
     array([-1., nan, nan])
     """
     centred = np.asarray(X, dtype=np.float64)
-    centred = centred - centred.mean(axis=-1, keepdims=True)
-    gram = centred @ centred.swapaxes(-1, -2)
-    i, j = upper(gram.shape[-1])
-    power = np.diagonal(gram, axis1=-2, axis2=-1)
-    return np.clip(_quotient(gram[..., i, j], np.sqrt(power[..., i] * power[..., j])), -1, 1)
+    with np.errstate(invalid="ignore"):  # Infinite samples.
+        # The first sample goes before the mean, so that a flat channel becomes exactly zero.
+        centred = centred - centred[..., :1]
+        centred -= centred.mean(axis=-1, keepdims=True)
+        gram = centred @ centred.swapaxes(-1, -2)
+        i, j = upper(gram.shape[-1])
+        length = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
+        return np.clip(_quotient(gram[..., i, j], length[..., i] * length[..., j]), -1, 1)

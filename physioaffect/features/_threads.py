@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
@@ -28,7 +29,10 @@ def n_threads() -> int:
 
 
 def in_threads(work: Callable[[Task], None], tasks: Sequence[Task]) -> None:
-    """Do work that lets go of the interpreter on as many threads as numba may use, this one among them."""
+    """Do work that lets go of the interpreter on as many threads as numba may use, this one among them.
+
+    Work may do so itself: what no thread has begun is done here, so that nobody waits for one who waits.
+    """
     n_shares = min(n_threads(), len(tasks))
 
     def share(number: int) -> None:
@@ -40,11 +44,15 @@ def in_threads(work: Callable[[Task], None], tasks: Sequence[Task]) -> None:
         try:
             if n_shares:
                 share(0)
+            for number, other in enumerate(others, start=1):
+                if other.cancel():
+                    share(number)
         finally:
-            for other in others:
-                other.exception()  # Nothing may still write into arrays that the caller has given up.
+            # Nothing may still write into arrays that the caller has given up.
+            wait(other for other in others if not other.cancel())
         for other in others:
-            other.result()
+            if not other.cancelled():
+                other.result()
 
 
 _own = threading.local()
@@ -99,3 +107,14 @@ def one_blas_thread() -> Iterator[None]:
 @cache
 def _controller() -> ThreadpoolController:
     return ThreadpoolController()
+
+
+def _forget() -> None:
+    """In a process that was forked off: it has none of the threads, nor will they undo their limits."""
+    global _limit  # noqa: PLW0603  The lock may have been held by another thread at that moment.
+    _limit = _Limit()
+    _pool.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -16,8 +16,12 @@ __all__ = [
     "SEED_IV",
     "Band",
     "Bands",
+    "band_bins",
     "check_below_nyquist",
 ]
+
+# Edges that lie on a frequency must not fall off it by rounding; a share of the frequencies' distance.
+_SLACK = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +121,47 @@ class Bands:
                 "which is all that the recording holds. Choose bands inside it."
             )
         return Bands(kept)
+
+
+def band_bins(
+    bands: Iterable[Band], *, duration: float, n_needed: int = 1, otherwise: str = "or a wider band"
+) -> tuple[tuple[int, int], ...]:
+    """First frequency and the one after the last with ``fmin <= f < fmax`` of each band.
+
+    Neighbours that share an edge share no frequency, and none has the one at zero.
+
+    Parameters
+    ----------
+    bands : iterable of Band
+        They may overlap.
+    duration : float
+        Seconds that are transformed: frequency k is ``k / duration``.
+    n_needed : int
+        Fewest frequencies of a band.
+    otherwise : str
+        What helps apart from longer windows, for the sentence.
+
+    Raises
+    ------
+    ProtocolError
+        If a band has fewer.
+
+    Examples
+    --------
+    >>> band_bins(Bands.of(theta=(4, 8), alpha=(8, 13)), duration=2.0)
+    ((8, 16), (16, 26))
+    """
+    edges = []
+    for band in bands:
+        first, stop = (max(math.ceil(edge * duration - _SLACK), 1) for edge in (band.fmin, band.fmax))
+        if stop - first < n_needed:
+            found = "No frequency" if stop == first else f"Only {stop - first} of {n_needed} frequencies"
+            raise ProtocolError(
+                f"{found} of a spectrum of {duration:g} s lies in {band}. Use windows (and the segments or "
+                f"frames in them) of at least {n_needed / (band.fmax - band.fmin):g} s, {otherwise}."
+            )
+        edges.append((first, stop))
+    return tuple(edges)
 
 
 def check_below_nyquist(bands: Iterable[Band], *, sfreq: float) -> None:

@@ -12,6 +12,9 @@ from physioaffect.errors import DataError
 
 __all__ = ["BASELINES", "remove_baseline"]
 
+# A spread below this share of the mean is what rounding leaves of none.
+_ROUNDING = 1e-12
+
 BASELINES = ("ratio", "subtract", "z")
 
 
@@ -31,12 +34,13 @@ def remove_baseline(
     Returns
     -------
     xarray.DataArray
-        As ``values``; the attribute ``baseline`` says how. NaN where the rest has no number to offer.
+        As ``values``; the attribute ``baseline`` says how, and the unit of a ratio or z is 1. NaN where the
+        rest has no number to offer: no window, a mean of zero to divide by, or windows that do not differ.
 
     Raises
     ------
     DataError
-        If ``how`` is "z" and the rest holds fewer than two windows.
+        If the rest has other channels or bands, or ``how`` is "z" and it holds fewer than two windows.
 
     Notes
     -----
@@ -51,11 +55,19 @@ def remove_baseline(
     """
     if how not in BASELINES:
         raise ValueError(f"Unknown way {how!r} to remove a baseline: use one of {', '.join(BASELINES)}.")
-    if how == "z" and rest.sizes["window"] < 2:
+    n_windows = rest.sizes["window"]
+    if how == "z" and n_windows < 2:
         raise DataError(
-            "A standard deviation at rest needs two windows there, and there is one. Take shorter windows or "
+            f"A standard deviation at rest needs two windows there, got {n_windows}. Take shorter windows or "
             "baseline='subtract'."
         )
+    for dim in values.dims[1:]:
+        here, there = (list(map(str, part[dim].values)) for part in (values, rest))
+        if here != there:
+            raise DataError(
+                f"The {dim} of the trial is {', '.join(here)}, that of the rest {', '.join(there)}: give "
+                "both the same, in the same order."
+            )
     x: NDArray[np.float64] = rest.values.astype(np.float64)
     is_there = np.isfinite(x)
     n = is_there.sum(axis=0)
@@ -68,8 +80,17 @@ def remove_baseline(
     else:
         squares = np.where(is_there, np.square(x - mean), 0).sum(axis=0)
         sd = np.sqrt(_over(squares, n - 1))
+        # The mean of equal numbers may differ from them by rounding.
+        sd = np.where(sd > _ROUNDING * np.abs(mean), sd, np.nan)
         y = _over(y - mean, np.broadcast_to(sd, y.shape))
-    return values.copy(data=y).assign_attrs(baseline=how)
+    attrs = values.attrs | {"baseline": how}
+    if how != "subtract" and "unit" in attrs:
+        attrs["unit"] = "1"
+    if how != "subtract" and "units" in attrs:
+        attrs["units"] = ["1"] * len(attrs["units"])
+    found = values.copy(data=y)
+    found.attrs = attrs
+    return found
 
 
 def _over(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.float64]:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from physioaffect.errors import DataError
 from physioaffect.features._analytic import (
@@ -18,6 +17,7 @@ from physioaffect.features._analytic import (
     independent_phases,
     transform,
 )
+from physioaffect.features._blocks import is_varied
 from physioaffect.features._edges import as_matrices, edge_names, upper
 from physioaffect.features._measures import (
     COMPLEX_METHODS,
@@ -28,7 +28,7 @@ from physioaffect.features._measures import (
     phase_locking,
     weighted_phase_lag,
 )
-from physioaffect.features._threads import in_threads
+from physioaffect.features._threads import in_threads, one_blas_thread
 from physioaffect.features.bands import SEED, Bands
 from physioaffect.recording import Signal, Trial
 from physioaffect.signals.eeg_scale import check_scale
@@ -85,13 +85,6 @@ def _over_time(parts: Floats, first: NDArray[np.intp], n_samples: int, method: M
     return method.value(sums, len(parts) // 2)
 
 
-def _is_unusable(windows: Floats) -> NDArray[np.bool_]:
-    """Whether a channel lacks a sample or is flat, shape (n_windows, n_channels)."""
-    # A NaN among the samples makes both extremes NaN, and a NaN is above nothing.
-    is_varied: NDArray[np.bool_] = windows.max(axis=-1) > windows.min(axis=-1)
-    return ~is_varied
-
-
 def _fill(values: Floats, signal: Signal, intervals: Intervals, family: Connectivity) -> None:
     first, n_samples = sample_grid(signal, intervals)
     clean = replace(signal, data=signal.masked)
@@ -102,12 +95,12 @@ def _fill(values: Floats, signal: Signal, intervals: Intervals, family: Connecti
 
     def look(block: slice) -> None:
         windows = gather(clean, intervals._replace(starts=intervals.starts[block]), masked=False)
-        is_unusable[block] = _is_unusable(windows)
+        is_unusable[block] = ~is_varied(windows)
         if family.bands is None:
             values[block, :, 0] = correlation(windows)
 
     # Each window is computed by one thread, so results do not depend on how many there are.
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         in_threads(look, blocks)
         if family.bands is not None and signal.n_times >= n_samples:
             # A window that reaches out of the recording has been found unusable.

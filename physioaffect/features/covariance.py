@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.features._analytic import band_parts, check_bands, transform
+from physioaffect.features._blocks import is_varied
 from physioaffect.features._edges import as_matrices, edge_names, upper
-from physioaffect.features._threads import in_threads
+from physioaffect.features._threads import in_threads, one_blas_thread
 from physioaffect.features.bands import Bands
 from physioaffect.recording import Signal, Trial
 from physioaffect.signals.eeg_scale import check_scale
@@ -75,7 +75,7 @@ def covariances(
         Signal Process. 58, 5016-5029, 2010, doi 10.1109/TSP.2010.2053029, as scikit-learn has it), of Ledoit
         & Wolf (J. Multivariate Anal. 88, 365-411, 2004, doi 10.1016/S0047-259X(03)00096-4) or none.
     is_used : ndarray of bool, shape (..., n_channels), optional
-        The others take no part, come out as NaN and may hold NaN.
+        The others take no part and come out as NaN. Default: those whose samples are all finite.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def covariances(
     if estimator not in ESTIMATORS:
         raise ValueError(f"Unknown estimator {estimator!r}: use one of {', '.join(ESTIMATORS)}.")
     X = np.asarray(X, dtype=np.float64)
-    used = np.ones(X.shape[:-1], dtype=bool) if is_used is None else is_used
+    used: NDArray[np.bool_] = np.isfinite(X).all(axis=-1) if is_used is None else is_used
     # Zeros add nothing to a sum, so with the number of channels left the formulas hold for those.
     centred = np.where(used[..., np.newaxis], X, 0.0)
     centred -= centred.mean(axis=-1, keepdims=True)
@@ -109,6 +109,17 @@ def covariances(
     covariance[..., diagonal, diagonal] += level
     is_pair = used[..., :, np.newaxis] & used[..., np.newaxis, :]
     return np.where(is_pair, covariance, np.nan)
+
+
+def check_definite(values: NDArray[np.floating[Any]]) -> None:
+    """Refuse covariances that are singular in double precision, by their rising eigenvalues (..., n)."""
+    is_singular = values[..., 0] <= values.shape[-1] * np.finfo(np.float64).eps * values[..., -1]
+    if is_singular.any():
+        raise DataError(
+            f"{int(is_singular.sum())} of {is_singular.size} covariance matrices are singular, and have no "
+            "logarithm: an average reference, an interpolated channel or a window with fewer samples than "
+            "channels makes them so. Use the estimator 'oas' or 'lwf', or leave a channel out."
+        )
 
 
 def matrix_log(matrices: Floats) -> Floats:
@@ -142,13 +153,7 @@ def matrix_log(matrices: Floats) -> Floats:
     scale = np.where(is_whole & (trace > 0), trace, 1.0)[..., np.newaxis, np.newaxis]
     whole = np.where(is_whole[..., np.newaxis, np.newaxis], matrices / scale, np.eye(n_channels))
     values, vectors = np.linalg.eigh(whole)
-    is_singular = values[..., 0] <= n_channels * np.finfo(np.float64).eps * values[..., -1]
-    if is_singular.any():
-        raise DataError(
-            f"{int(is_singular.sum())} of {is_singular.size} covariance matrices are singular, and have no "
-            "logarithm: an average reference, an interpolated channel or a window with fewer samples than "
-            "channels makes them so. Use the estimator 'oas' or 'lwf', or leave a channel out."
-        )
+    check_definite(values)
     values = np.log(values) + np.log(scale[..., 0])
     logarithm = (vectors * values[..., np.newaxis, :]) @ vectors.swapaxes(-1, -2)
     logarithm = (logarithm + logarithm.swapaxes(-1, -2)) / 2
@@ -291,15 +296,14 @@ def _fill(values: Floats, signal: Signal, intervals: Intervals, family: Covarian
     def fill(block: slice, source: Signal, index: int) -> None:
         starts = intervals._replace(starts=intervals.starts[block])
         windows = gather(clean, starts, masked=False)
-        # A NaN among the samples makes both extremes NaN, and a NaN is above nothing.
-        is_used = windows.max(axis=-1) > windows.min(axis=-1)
+        is_used = is_varied(windows)
         if source is not clean:
             windows = gather(source, starts, masked=False)
         matrices = covariances(windows, estimator=family.estimator, is_used=is_used)
         values[block, :, index] = log_vectors(matrices) if family.log else matrices[..., i, j]
 
     # Each window is computed by one thread, so results do not depend on how many there are.
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         if family.bands is None:
             in_threads(partial(fill, source=clean, index=0), blocks)
             return

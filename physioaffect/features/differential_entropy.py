@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import xarray as xr
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from physioaffect.device import Device, check_device, resolve_device
+from physioaffect.features._compiled import compiled
+from physioaffect.features._filter_kernel import native
 from physioaffect.features.bands import SEED, Bands
 from physioaffect.features.filter_bank import BandFilter, band_variance_filtered
 from physioaffect.features.stft import band_variance_frames
@@ -65,7 +69,12 @@ def _check_log_base(log_base: float) -> None:
 
 
 def _stft(signal: Signal, intervals: Intervals, family: DifferentialEntropy) -> NDArray[np.float64]:
-    return band_variance_frames(
+    compute = band_variance_frames
+    if family.device != "cpu":
+        from physioaffect.features import _on_device  # noqa: PLC0415  It needs torch.
+
+        compute = partial(_on_device.band_variance_frames, device=family.device)
+    return compute(
         signal.masked,
         *sample_grid(signal, intervals),
         sfreq=signal.sfreq,
@@ -76,21 +85,26 @@ def _stft(signal: Signal, intervals: Intervals, family: DifferentialEntropy) -> 
 
 def _bandpass(signal: Signal, intervals: Intervals, family: DifferentialEntropy) -> NDArray[np.float64]:
     first, n_samples = sample_grid(signal, intervals)
-    variance = band_variance_filtered(
-        signal.masked,
+    present = native(signal.masked)
+    compute = partial(band_variance_filtered, precision=family.precision)
+    if family.device != "cpu":
+        from physioaffect.features import _on_device  # noqa: PLC0415  It needs torch.
+
+        compute = partial(_on_device.band_variance_filtered, device=family.device)
+    variance = compute(
+        present,
         first,
         n_samples,
         sfreq=signal.sfreq,
         bands=family.bands,
         band_filter=family.filter,
-        precision=family.precision,
     )
     # Where the electrode is flat only for a while, what the filter puts there belongs to the neighbours.
-    variance[_is_flat(signal.data, first, n_samples)] = np.nan
+    variance[_is_flat(present, first, n_samples)] = np.nan
     return variance
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _is_flat(X: Any, first: Any, n_samples: Any) -> Any:
     """Whether all finite samples of a window are the same, shape (n_windows, n_channels)."""
     is_flat = np.ones((len(first), len(X)), dtype=np.bool_)
@@ -105,6 +119,28 @@ def _is_flat(X: Any, first: Any, n_samples: Any) -> Any:
                     is_flat[window, channel] = False
                     break
     return is_flat
+
+
+@lru_cache(maxsize=64)  # xarray takes longer to make them than a trial takes to be filtered.
+def _axes(channels: tuple[str, ...], bands: tuple[str, ...]) -> xr.Coordinates:
+    return xr.Coordinates({"channel": list(channels), "band": list(bands)})
+
+
+# Asymmetries and maps start from the same entropies, which live as long as their trial.
+_known: WeakKeyDictionary[Trial, dict[Hashable, NDArray[np.float64]]] = WeakKeyDictionary()
+
+
+def _shared(trial: Trial, intervals: Intervals, family: DifferentialEntropy) -> NDArray[np.float64]:
+    known = _known.setdefault(trial, {})
+    key = (family, intervals.starts.tobytes(), intervals.duration)
+    if key not in known:
+        signal = trial.signal(family.signal)
+        if len(intervals.starts):
+            variance = ESTIMATORS[family.estimator](signal, intervals, family)
+        else:
+            variance = np.empty((0, signal.n_channels, len(family.bands)))
+        known[key] = gaussian_entropy(variance, log_base=family.log_base)
+    return known[key].copy()
 
 
 ESTIMATORS: dict[str, Callable[[Signal, Intervals, DifferentialEntropy], NDArray[np.float64]]] = {
@@ -134,6 +170,8 @@ class DifferentialEntropy:
         Of the band-pass only, as in `band_variance_filtered`.
     log_base : float
         Base of the logarithm: e for nats, 2 for bits.
+    device : {"cpu", "cuda", "auto"}
+        Where to compute, as in `resolve_device`. Elsewhere than on the processor the precision is double.
 
     Notes
     -----
@@ -160,6 +198,7 @@ class DifferentialEntropy:
     filter: BandFilter = BandFilter()
     precision: Literal["auto", "double"] = "auto"
     log_base: float = math.e
+    device: Device = "cpu"
 
     def __post_init__(self) -> None:
         if self.estimator not in ESTIMATORS:
@@ -169,6 +208,7 @@ class DifferentialEntropy:
         if self.precision not in ("auto", "double"):
             raise ValueError(f"The precision is 'auto' or 'double', got {self.precision!r}.")
         _check_log_base(self.log_base)
+        check_device(self.device)
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -187,25 +227,24 @@ class DifferentialEntropy:
         Raises
         ------
         DataError
-            If the trial lacks the signal or is too short to be filtered.
+            If the trial lacks the signal or is too short to be filtered, or the device needs torch.
         ProtocolError
-            If a band reaches the Nyquist frequency or is too narrow for the windows.
+            If there is no such device, a band reaches the Nyquist frequency or is too narrow for the windows.
         """
+        device = resolve_device(self.device)
         signal = trial.signal(self.signal)
         check_scale(signal, where=f"The {self.signal} of subject {trial.subject}, trial {trial.trial}")
-        if len(intervals.starts):
-            variance = ESTIMATORS[self.estimator](signal, intervals, self)
-        else:
-            variance = np.empty((0, signal.n_channels, len(self.bands)))
+        entropy = _shared(trial, intervals, replace(self, device=device))
         return xr.DataArray(
-            gaussian_entropy(variance, log_base=self.log_base),
+            entropy,
             dims=("window", "channel", "band"),
-            coords={"channel": list(signal.ch_names), "band": list(self.bands.names)},
+            coords=_axes(signal.ch_names, self.bands.names),
             attrs={
                 "unit": {math.e: "nat", 2: "bit"}.get(self.log_base, f"log{self.log_base:g}"),
                 "signal_unit": signal.unit,
                 "band_edges_hz": [list(edges) for edges in self.bands.edges],
                 "estimator": self.estimator,
+                "device": device,
                 "log_base": self.log_base,
             }
             | (

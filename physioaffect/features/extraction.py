@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,15 @@ from physioaffect.features.trial_table import (
 from physioaffect.recording import DataSet, Exclusion, Signal
 from physioaffect.windows import Intervals, Windows
 
-__all__ = ["Extracted", "SubjectFeatures", "extract", "extract_subjects"]
+__all__ = [
+    "Extracted",
+    "Shape",
+    "SubjectFeatures",
+    "extract",
+    "extract_subjects",
+    "stop_if_broken",
+    "unlike_most",
+]
 
 
 class Extracted(NamedTuple):
@@ -123,7 +131,7 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
     else:
         done = (_of_subject(dataset, subject, sources.pop(subject), recipe, keep) for subject in chosen)
     for one in done:
-        _stop_if_broken(one.exclusions, strict=strict)
+        stop_if_broken(one.exclusions, strict=strict)
         if progress is not None:
             progress(one.subject, len(chosen))
         yield one
@@ -207,26 +215,12 @@ def made_by(dataset: DataSet, recipe: Recipe, source_hash: str) -> dict[str, str
 
 
 def _join(dataset: DataSet, root: Path, found: Sequence[SubjectFeatures], *, strict: bool) -> Extracted:
-    exclusions = [item for one in found for item in one.exclusions]
-    counted: Counter[Any] = Counter()
-    for one in found:
-        if one.features is not None:
-            n_trials = len(
-                set(zip(one.features["session"].values, one.features["trial"].values, strict=True))
-            )
-            counted[tuple(columns(one.features.data_vars).items())] += n_trials
-    usual = _usual(counted)
-    kept: list[SubjectFeatures] = []
-    for one in found:
-        if one.features is None:
-            continue
-        if (ours := columns(one.features.data_vars)) != usual:
-            trial = str(one.features["trial"].values[0])
-            odd = Exclusion(subject=one.subject, trial=trial, reason=difference(ours, usual))
-            exclusions.append(odd)
-            _stop_if_broken([odd], strict=strict)
-        else:
-            kept.append(one)
+    having = {one.subject: one.features for one in found if one.features is not None}
+    odd = unlike_most({subject: Shape.of(features) for subject, features in having.items()})
+    exclusions = [*(item for one in found for item in one.exclusions), *odd]
+    stop_if_broken(odd, strict=strict)
+    left_out = {item.subject for item in odd}
+    kept = [one for one in found if one.subject in having and one.subject not in left_out]
     tables = [one.features for one in kept if one.features is not None]
     if not tables:
         reasons = "; ".join(f"{item.subject}: {item.reason}" for item in exclusions[:3])
@@ -236,7 +230,35 @@ def _join(dataset: DataSet, root: Path, found: Sequence[SubjectFeatures], *, str
     return Extracted(concatenate(tables), tuple(exclusions), windows)
 
 
-def _stop_if_broken(exclusions: Sequence[Exclusion], *, strict: bool) -> None:
+class Shape(NamedTuple):
+    """What is compared between subjects: the columns of their tables, and how much the table weighs."""
+
+    columns: dict[str, tuple[str, ...]]
+    n_trials: int
+    first_trial: str
+
+    @classmethod
+    def of(cls, table: xr.Dataset) -> Shape:
+        """Take it from a subject's table."""
+        trials = [*zip(table["session"].values, table["trial"].values, strict=True)]
+        return cls(columns(table.data_vars), len(set(trials)), str(trials[0][1]))
+
+
+def unlike_most(shapes: Mapping[str, Shape]) -> list[Exclusion]:
+    """Name the subjects whose columns are not those of most trials; their tables cannot be joined."""
+    counted: Counter[Any] = Counter()
+    for shape in shapes.values():
+        counted[tuple(shape.columns.items())] += shape.n_trials
+    usual = _usual(counted)
+    return [
+        Exclusion(subject=subject, trial=shape.first_trial, reason=difference(shape.columns, usual))
+        for subject, shape in shapes.items()
+        if shape.columns != usual
+    ]
+
+
+def stop_if_broken(exclusions: Sequence[Exclusion], *, strict: bool) -> None:
+    """Raise the first that nobody expected, if asked to."""
     if strict and (broken := [item for item in exclusions if not item.expected]):
         raise DataError(
             f"Subject {broken[0].subject}: {broken[0].reason} (Without strict it would be left out.)"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import bessel, butter, cheby1
 
 from physioaffect.errors import DataError
-from physioaffect.features._filter_kernel import filter_kernel
+from physioaffect.features._filter_kernel import filter_causal, filter_zero_phase, native
 from physioaffect.features._threads import in_threads, n_threads, scratch
 from physioaffect.features.bands import Band, Bands, check_below_nyquist
 from physioaffect.signals.gaps import bridge
@@ -37,6 +37,10 @@ _N_PERIODS = 3
 # Poles this close to z = 1 lose too much in single precision: the error of an entropy is 5e-6 at 0.15 and
 # grows with the inverse square.
 _CLOSEST_POLE = 0.15
+# Variances out of these bounds may have lost their squares to the range of single precision.
+_SMALLEST, _LARGEST = 1e-34, 1e34
+# Samples that the zero-phase filter keeps of its way forwards: a minute or two of most recordings.
+_CHUNK = 2**14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +181,7 @@ def band_variance_filtered(
     array([[0. , 4.5]])
     """
     n_times = X.shape[-1]
+    X = native(X)
     rows = X.reshape(math.prod(X.shape[:-1]), n_times)
     variance = np.empty((len(first), len(rows), len(bands)))
     plans = _plans(bands, band_filter, n_times=n_times, sfreq=sfreq, precision=precision)
@@ -199,9 +204,10 @@ class _Plan(NamedTuple):
     """Bands that are filtered together, because they take the same precision."""
 
     bands: list[int]  # Positions.
-    gain: Floats
-    a1: Floats
-    a2: Floats
+    dtype: type[np.floating[Any]]
+    gain: NDArray[np.float64]
+    a1: NDArray[np.float64]
+    a2: NDArray[np.float64]
     n_pad: NDArray[np.intp]  # Zero for the causal filter.
 
     def split(self, n_groups: int) -> list[_Plan]:
@@ -211,8 +217,8 @@ class _Plan(NamedTuple):
 
     def of(self, chosen: slice) -> _Plan:
         """Take some of the bands."""
-        bands, gain, a1, a2, n_pad = self
-        return _Plan(bands[chosen], gain[chosen], a1[chosen], a2[chosen], n_pad[chosen])
+        bands, dtype, gain, a1, a2, n_pad = self
+        return _Plan(bands[chosen], dtype, gain[chosen], a1[chosen], a2[chosen], n_pad[chosen])
 
 
 class _Cuts(NamedTuple):
@@ -221,6 +227,7 @@ class _Cuts(NamedTuple):
     edges: NDArray[np.intp]
     left: NDArray[np.intp]
     right: NDArray[np.intp]
+    have_two: NDArray[np.bool_]  # Samples, which a variance needs.
 
 
 def _plans(
@@ -229,14 +236,12 @@ def _plans(
     designs = [band_filter.sections(band, sfreq=sfreq) for band in bands]
     n_pad = np.array([_padding(band, band_filter, n_times=n_times, sfreq=sfreq) for band in bands])
     is_double = np.array([precision == "double" or design.is_delicate for design in designs])
+    gain, a1, a2 = (np.array(column) for column in zip(*designs, strict=True))
     plans = []
     for chosen, dtype in ((is_double, np.float64), (~is_double, np.float32)):
-        index = np.flatnonzero(chosen)
-        if len(index):
-            gain: Floats = np.array([designs[k].gain for k in index], dtype=dtype)
-            a1: Floats = np.array([designs[k].a1 for k in index], dtype=dtype)
-            a2: Floats = np.array([designs[k].a2 for k in index], dtype=dtype)
-            plans.append(_Plan(index.tolist(), gain, a1, a2, n_pad[index]))
+        if chosen.any():
+            index = np.flatnonzero(chosen).tolist()
+            plans.append(_Plan(index, dtype, gain[chosen], a1[chosen], a2[chosen], n_pad[chosen]))
     return plans
 
 
@@ -244,22 +249,46 @@ def _variance(
     x: Floats, plan: _Plan, cuts: _Cuts, band_filter: BandFilter, *, width: int
 ) -> NDArray[np.float64]:
     """Variance of the windows of one block of channels, shape (n_windows, n_channels, n_bands)."""
-    present = np.empty((0, 0), dtype=np.bool_)
+    present = None
     if not is_whole(x):
         present = np.isfinite(x)
-        x = bridge(x.astype(np.float64), ~present)
+        x = x.astype(np.float64)
+        for row in np.flatnonzero(~present.all(axis=1)):  # One by one, for bridging takes a lot of memory.
+            x[row] = bridge(x[row], ~present[row])
+    out = _filtered(x, present, plan, cuts, band_filter, width=width)
+    if plan.dtype == np.float32:
+        # What was lost comes back in double precision, for whole recordings: bands and channels stay the same
+        # whatever stands beside them.
+        is_lost = ~((out > _SMALLEST) & (out < _LARGEST))[cuts.have_two].all(axis=0)
+        if is_lost.any():
+            exact = _filtered(x, present, plan._replace(dtype=np.float64), cuts, band_filter, width=width)
+            out[:, is_lost] = exact[:, is_lost]
+    return out
+
+
+def _filtered(
+    x: Floats,
+    present: NDArray[np.bool_] | None,
+    plan: _Plan,
+    cuts: _Cuts,
+    band_filter: BandFilter,
+    *,
+    width: int,
+) -> NDArray[np.float64]:
     is_zero_phase = band_filter.phase == "zero"
     n_bands, n_sections = plan.a1.shape
-    n_room = x.shape[1] + 2 * int(plan.n_pad.max()) if is_zero_phase else 0
+    n_room = min(x.shape[1] + 2 * int(plan.n_pad.max()), _CHUNK) if is_zero_phase else 0
     out = np.empty((len(cuts.left), len(x), n_bands))
-    filter_kernel(n_sections, width, is_zero_phase, present.size > 0)(
+    (filter_zero_phase if is_zero_phase else filter_causal)(
         x,
         x[:, 0].copy() if band_filter.start == "steady" else np.zeros(len(x), dtype=x.dtype),
         present,
-        (plan.gain, plan.a1, plan.a2),
+        (plan.gain.astype(plan.dtype), plan.a1.astype(plan.dtype), plan.a2.astype(plan.dtype)),
         plan.n_pad,
-        tuple(cuts),
-        scratch("turned", (n_bands, n_room, width), plan.gain.dtype),
+        (cuts.edges, cuts.left, cuts.right),
+        (0,) * n_sections,
+        (0,) * width,
+        scratch("turned", (n_bands, n_room, width), np.dtype(plan.dtype)),
         out,
     )
     return out
@@ -290,4 +319,4 @@ def _cuts(first: NDArray[np.intp], n_samples: int, n_times: int) -> _Cuts:
     """
     begin, end = (np.clip(edge, 0, n_times) for edge in (first, first + n_samples))
     edges = np.unique(np.concatenate([begin, end, [0, n_times]]))
-    return _Cuts(edges, np.searchsorted(edges, begin), np.searchsorted(edges, end))
+    return _Cuts(edges, np.searchsorted(edges, begin), np.searchsorted(edges, end), end > begin + 1)

@@ -18,6 +18,9 @@ from physioaffect.windows import Intervals
 
 __all__ = ["FRACTAL_DIMENSIONS", "FractalDimension", "higuchi", "katz", "petrosian"]
 
+# A curve that is shorter than this share of the longest is what rounding, also to single precision, leaves.
+_ROUNDING = 1e-8
+
 
 def higuchi(X: Floats, *, kmax: int = 10) -> NDArray[np.float64]:
     """Higuchi's fractal dimension.
@@ -33,7 +36,8 @@ def higuchi(X: Floats, *, kmax: int = 10) -> NDArray[np.float64]:
     -------
     dimension : ndarray, shape (...)
         1 for a straight line, 1.5 for Brownian motion, 2 for white noise. NaN for a window with a NaN or
-        infinite sample, without any change, or that repeats itself every so many samples up to ``kmax``.
+        infinite sample, without any change, or that repeats itself, but for rounding, every so many samples
+        up to ``kmax``.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def higuchi(X: Floats, *, kmax: int = 10) -> NDArray[np.float64]:
     x = prepared(X, 2 * kmax, f"Higuchi's dimension with kmax = {kmax}")
     n_times = x.shape[-1]
     distances = np.arange(1, kmax + 1)
-    log_lengths = np.empty((*x.shape[:-1], kmax))
+    lengths = np.empty((*x.shape[:-1], kmax))
     steps = np.empty_like(x)
     for k in distances:
         # Curve m takes every k-th difference from sample m on, so each weight is its curve's normalisation.
@@ -63,10 +67,11 @@ def higuchi(X: Floats, *, kmax: int = 10) -> NDArray[np.float64]:
         weights = ((n_times - 1) / (n_in_curve * k) / k / k)[np.arange(n_times - k) % k]
         differences = np.subtract(x[..., k:], x[..., :-k], out=steps[..., :-k])
         np.abs(differences, out=differences)
-        log_lengths[..., k - 1] = differences @ weights
-    log_lengths = np.log(np.where(log_lengths > 0, log_lengths, np.nan))
+        lengths[..., k - 1] = differences @ weights
+    is_long = lengths > _ROUNDING * lengths.max(axis=-1, keepdims=True)
     regressor = np.log(distances) - np.log(distances).mean()
-    dimension: NDArray[np.float64] = -(log_lengths @ regressor) / (regressor @ regressor)
+    slopes = np.log(np.where(is_long, lengths, np.nan)) @ regressor
+    dimension: NDArray[np.float64] = -slopes / (regressor @ regressor)
     return dimension
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import xarray as xr
@@ -83,32 +83,27 @@ class MovingAverage:
 
     def __call__(self, values: Floats, offsets: Indices) -> Floats:
         """Smooth (n_windows, n_features), trial i in rows ``offsets[i]`` to ``offsets[i + 1]``."""
-        before = self.n_windows - 1 if self.causal else self.n_windows // 2
         after = 0 if self.causal else self.n_windows // 2
+        before = self.n_windows - 1 - after
         smoothed = np.empty_like(values)
         for start, stop in pairwise(offsets):
             here = values[start:stop]
-            is_there = ~np.isnan(here)
-            # Sums of differences to one of the values: a constant stays what it is to the last bit.
-            level = _first_observed(here, is_there)
-            first = np.maximum(np.arange(len(here)) - before, 0)
-            last = np.minimum(np.arange(len(here)) + after + 1, len(here))
-            sums = _summed(np.where(is_there, here - level, 0.0))
-            counts = (last - first)[:, None] if is_there.all() else _spans(_summed(is_there), first, last)
-            mean = level + _spans(sums, first, last) / np.maximum(counts, 1)
-            smoothed[start:stop] = np.where(is_there, mean, np.nan)
+            # Differences to the value itself, and no running sums: a constant stays what it is to the last
+            # bit, and no outlier leaves its rounding in windows far from it.
+            total = np.zeros_like(here)
+            count = np.ones(here.shape)
+            for shift in range(1, min(max(before, after) + 1, len(here))):
+                step = here[shift:] - here[:-shift]
+                is_there = ~np.isnan(step)
+                step[~is_there] = 0.0
+                if shift <= before:
+                    total[shift:] -= step
+                    count[shift:] += is_there
+                if shift <= after:
+                    total[:-shift] += step
+                    count[:-shift] += is_there
+            smoothed[start:stop] = here + total / count
         return smoothed
-
-
-def _summed(values: NDArray[Any]) -> NDArray[Any]:
-    """Running sums over the rows, a row of zeros first."""
-    sums = np.zeros((len(values) + 1, *values.shape[1:]), dtype=np.result_type(values, np.int32))
-    np.cumsum(values, axis=0, out=sums[1:])
-    return sums
-
-
-def _spans(sums: NDArray[Any], first: Indices, last: Indices) -> NDArray[Any]:
-    return np.asarray(sums[last] - sums[first])
 
 
 def _first_observed(values: Floats, is_there: NDArray[np.bool_]) -> Floats:
@@ -174,7 +169,9 @@ class LDS:
     em_iterations: int = 0
 
     def __post_init__(self) -> None:
-        if not (self.observation_variance > 0 and self.process_variance > 0 and self.prior_variance >= 0):
+        is_in_range = self.observation_variance > 0 and self.process_variance > 0 and self.prior_variance >= 0
+        variances = self.observation_variance, self.process_variance, self.prior_variance
+        if not is_in_range or not all(map(math.isfinite, variances)):
             raise ValueError(
                 "LDS needs an observation and a process variance above 0 and a prior variance of at least 0, "
                 f"got {self.observation_variance}, {self.process_variance} and {self.prior_variance}."

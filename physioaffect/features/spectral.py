@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +16,11 @@ from scipy.special import entr
 from physioaffect.features._blocks import Floats, per_window_and_channel
 from physioaffect.features._density import (
     Density,
-    bins,
+    check_welch,
     multitaper_density,
     welch_density,
 )
-from physioaffect.features.bands import SEED, Band, Bands, check_below_nyquist
+from physioaffect.features.bands import SEED, Band, Bands, band_bins, check_below_nyquist
 from physioaffect.recording import Trial
 from physioaffect.signals.eeg_scale import check_scale
 from physioaffect.windows import Intervals
@@ -34,6 +35,9 @@ __all__ = [
     "spectral_entropy",
     "welch_density",
 ]
+
+# Power below this share of a window's is what rounding leaves of nothing.
+_ROUNDING = 1e-26
 
 DENSITIES: dict[str, Callable[..., Density]] = {"multitaper": multitaper_density, "welch": welch_density}
 
@@ -57,7 +61,8 @@ def band_power(
     bands : Bands
         The bins with ``fmin <= f < fmax`` count, so that neighbours that share an edge share no bin.
     total : tuple of float, optional
-        Lowest and highest frequency in Hz of the power that is 1; shares of it are returned then.
+        Lowest and highest frequency in Hz of the power that is 1; shares of it are returned then. It must
+        hold all bands.
     density : callable
         `welch_density`, `multitaper_density`, or a ``functools.partial`` of one with other settings.
 
@@ -65,7 +70,7 @@ def band_power(
     -------
     power : ndarray, shape (..., n_bands)
         In the square of the unit, or shares from 0 to 1. NaN for a window with a NaN or infinite sample, or
-        without any change.
+        without any change; shares are NaN where the total is no more than rounding.
 
     Raises
     ------
@@ -80,18 +85,35 @@ def band_power(
     array([0. , 4.5])
     """
     check_below_nyquist(bands, sfreq=sfreq)
-    whole = None if total is None else Bands((Band(name="total", fmin=total[0], fmax=total[1]),))
+    whole = None if total is None else _whole(bands, total)
     if whole is not None:
         check_below_nyquist(whole, sfreq=sfreq)
     freqs, values = density(X, sfreq=sfreq)
-    power = np.stack([values[..., inside].sum(axis=-1) for inside in bins(freqs, bands)], axis=-1)
+    inside = band_bins(bands, duration=1 / freqs[1])
+    power = np.stack([values[..., first:stop].sum(axis=-1) for first, stop in inside], axis=-1)
     if whole is None:
         absolute: NDArray[np.float64] = power * freqs[1]
         return absolute
-    (inside,) = bins(freqs, whole)
-    # A density cannot be zero throughout a total that holds rounding errors of something that changes.
-    shares: NDArray[np.float64] = power / values[..., inside].sum(axis=-1, keepdims=True)
+    ((first, stop),) = band_bins(whole, duration=1 / freqs[1])
+    shares: NDArray[np.float64] = power / _total(values, first, stop)
     return shares
+
+
+def _whole(bands: Bands, total: tuple[float, float]) -> Bands:
+    """Make a band of the total, which must hold those that are shares of it."""
+    whole = Band(name="total", fmin=total[0], fmax=total[1])
+    if outside := [band for band in bands if band.fmin < whole.fmin or band.fmax > whole.fmax]:
+        raise ValueError(
+            f"{outside[0]} is no share of a total from {whole.fmin:g} to {whole.fmax:g} Hz, because it "
+            "reaches out of it. Widen the total, or leave this band out."
+        )
+    return Bands((whole,))
+
+
+def _total(density: NDArray[np.float64], first: int, stop: int) -> NDArray[np.float64]:
+    """Sum over these bins, shape (..., 1), NaN where it is no more than rounding of what lies in others."""
+    total = density[..., first:stop].sum(axis=-1, keepdims=True)
+    return np.where(total > _ROUNDING * density.sum(axis=-1, keepdims=True), total, np.nan)
 
 
 def spectral_entropy(
@@ -119,7 +141,7 @@ def spectral_entropy(
     -------
     entropy : ndarray, shape (...)
         From 0 to 1: divided by the logarithm of the number of bins. NaN for a window with a NaN or infinite
-        sample, or without any change.
+        sample, without any change, or with no more than rounding between the edges.
 
     Raises
     ------
@@ -145,18 +167,10 @@ def spectral_entropy(
     check_below_nyquist(band, sfreq=sfreq)
     freqs, values = welch_density(X, sfreq=sfreq, segment=segment, overlap=overlap)
     # Two bins at least: one alone has an entropy of zero, and nothing to be divided by.
-    (inside,) = bins(freqs, band, n_needed=2)
-    shares = values[..., inside] / values[..., inside].sum(axis=-1, keepdims=True)
-    entropy: NDArray[np.float64] = entr(shares).sum(axis=-1) / np.log(inside.stop - inside.start)
+    ((first, stop),) = band_bins(band, duration=1 / freqs[1], n_needed=2)
+    shares = values[..., first:stop] / _total(values, first, stop)
+    entropy: NDArray[np.float64] = entr(shares).sum(axis=-1) / np.log(stop - first)
     return entropy
-
-
-def check_welch(segment: float, overlap: float) -> None:
-    """Refuse settings of Welch's method that mean nothing."""
-    if not segment > 0:
-        raise ValueError(f"A segment needs a length above 0 s, got {segment}.")
-    if not 0 <= overlap < 1:
-        raise ValueError(f"Segments overlap by a share from 0 to below 1, got {overlap}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,9 +232,9 @@ class BandPower:
         if self.total is not None:
             if self.scale != "relative":
                 raise ValueError(f"total belongs to the scale 'relative', got it with {self.scale!r}.")
-            Band(name="total", fmin=self.total[0], fmax=self.total[1])
+            _whole(self.bands, self.total)
         check_welch(self.segment, self.overlap)
-        if not self.bandwidth > 0:
+        if not 0 < self.bandwidth < math.inf:
             raise ValueError(f"A multitaper needs a bandwidth above 0 Hz, got {self.bandwidth}.")
 
     @property

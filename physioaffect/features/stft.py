@@ -7,21 +7,19 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.fft import rfft
 from scipy.signal.windows import hann
 
-from physioaffect.errors import ProtocolError
+from physioaffect.features._compiled import compiled
+from physioaffect.features._filter_kernel import native
 from physioaffect.features._threads import in_threads, n_threads
-from physioaffect.features.bands import Bands, check_below_nyquist
+from physioaffect.features.bands import Bands, band_bins, check_below_nyquist
 
 __all__ = ["band_variance_frames", "band_variance_stft"]
 
 Floats = NDArray[np.floating[Any]]
 
-# Edges that lie on a bin must not fall off it by rounding; a share of a bin.
-_SLACK = 1e-9
 # With more bins than this a fast Fourier transform costs less than a product with the bins of the bands.
 _MOST_BINS = 200
 # Frames that go through a product together: all that they need stays in the cache, and BLAS does not start
@@ -116,12 +114,15 @@ def band_variance_frames(
     """
     check_below_nyquist(bands, sfreq=sfreq)
     n_times = n_samples if frame is None else min(n_samples, round(frame * sfreq))
-    transform = _transform(n_times, _bins(bands, n_times=n_times, sfreq=sfreq))
+    inside_bands = band_bins(
+        bands, duration=n_times / sfreq, otherwise="a wider band, or the estimator 'bandpass'"
+    )
+    transform = _transform(n_times, inside_bands)
     # Spread evenly and overlapping by half at least, so that no sample of a window goes unused.
     n_frames = 1 + -(-2 * (n_samples - n_times) // n_times)
     inside = np.rint(np.linspace(0, n_samples - n_times, n_frames)).astype(np.intp)
     starts, place = np.unique(first[:, np.newaxis] + inside, return_inverse=True)
-    rows = X.reshape(math.prod(X.shape[:-1]), X.shape[-1])
+    rows = native(X).reshape(math.prod(X.shape[:-1]), X.shape[-1])
     of_frames = (
         _by_product(rows, starts, transform) if transform.cos.size else _by_fft(rows, starts, transform)
     )
@@ -129,20 +130,6 @@ def band_variance_frames(
     variance = of_frames[place[:, 0]] if n_frames == 1 else of_frames[place].mean(axis=1)
     shaped: NDArray[np.float64] = variance.reshape(len(first), *X.shape[:-1], len(bands))
     return shaped
-
-
-def _bins(bands: Bands, *, n_times: int, sfreq: float) -> tuple[tuple[int, int], ...]:
-    """First bin and the one after the last of a real DFT in [fmin, fmax) of each band."""
-    edges = []
-    for band in bands:
-        first, stop = (math.ceil(edge * n_times / sfreq - _SLACK) for edge in (band.fmin, band.fmax))
-        if stop <= first:
-            raise ProtocolError(
-                f"No frequency of a window of {n_times / sfreq:g} s lies in {band}. Use windows (and frames) "
-                f"of at least {1 / (band.fmax - band.fmin):g} s, a wider band, or the estimator 'bandpass'."
-            )
-        edges.append((max(first, 1), stop))
-    return tuple(edges)
 
 
 class _Transform(NamedTuple):
@@ -192,10 +179,10 @@ def _by_product(rows: Floats, starts: NDArray[np.intp], transform: _Transform) -
         _product_kernel(rows, starts, edges[piece], transform, _BLOCK, here)
 
     in_threads(work, range(n_pieces))
-    return variance.reshape(len(starts), len(rows), -1)
+    return variance.reshape(len(starts), len(rows), len(transform.bins))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _product_kernel(X: Any, starts: Any, begin: Any, transform: Any, n_block: Any, out: Any) -> None:
     """Fill ``out`` for rows of (frame, channel) from number ``begin`` on."""
     n_channels, n = X.shape[0], transform.n_times
@@ -243,9 +230,11 @@ def _by_fft(rows: Floats, starts: NDArray[np.intp], transform: _Transform) -> ND
         if start < 0 or start + n > rows.shape[1]:
             return
         x = rows[:, start : start + n].astype(np.float64)
-        x -= x[:, :1].copy()
-        x -= x.mean(axis=1, keepdims=True)
-        spectrum = rfft(x * taper, axis=-1)
+        with np.errstate(invalid="ignore"):  # Infinite samples.
+            x -= x[:, :1].copy()
+            x -= x.mean(axis=1, keepdims=True)
+            x *= taper
+        spectrum = rfft(x, axis=-1)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         for band, (first, stop) in enumerate(transform.bins):
             variance[index, :, band] = transform.scale * power[:, first:stop].sum(axis=1)

@@ -8,9 +8,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from physioaffect.errors import DataError
 from physioaffect.features._edges import as_matrices
+from physioaffect.features.covariance import check_definite
 
 __all__ = ["TangentSpace"]
 
@@ -32,6 +34,13 @@ class TangentSpace(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         Of the input: what `Covariance` gives without bands and without ``log``.
     references_ : ndarray, shape (n_bands, n_channels, n_channels)
         The mean of each band.
+
+    Raises
+    ------
+    ValueError
+        If rows are no triangles, not of the size of those it was fitted on, not there at all, or hold NaN.
+    DataError
+        If pyRiemann is not installed, or a covariance is singular in double precision.
 
     Notes
     -----
@@ -68,6 +77,9 @@ class TangentSpace(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
                 "'physioaffect[riemann]'."
             ) from None
         matrices = self._matrices(X)
+        if matrices.shape[1] == 0:
+            raise ValueError("A mean of covariances needs at least one window, got none.")
+        check_definite(np.linalg.eigvalsh(matrices))
         # The mean is found by iteration; at EEG's 1e-10 V^2 its tolerance would be met by the first guess.
         self._scale = float(np.mean(np.trace(matrices, axis1=-2, axis2=-1))) / matrices.shape[-1]
         self._bands = [OneBand(metric=self.metric).fit(band / self._scale) for band in matrices]
@@ -77,9 +89,19 @@ class TangentSpace(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Tangent vectors of all bands side by side, shape (n_windows, n_bands * n_pairs)."""
+        check_is_fitted(self, "references_")
+        bands = self._matrices(X)
+        (n_bands, n_channels), (n_here, n_channels_here) = (
+            (len(array), array.shape[-1]) for array in (self.references_, bands)
+        )
+        if (n_bands, n_channels) != (n_here, n_channels_here):
+            raise ValueError(
+                f"Fitted on {n_channels} channels in {n_bands} band(s), got {n_channels_here} in {n_here}. "
+                "Give rows of the same feature."
+            )
+        check_definite(np.linalg.eigvalsh(bands))
         projected = [
-            band.transform(matrices / self._scale)
-            for band, matrices in zip(self._bands, self._matrices(X), strict=True)
+            band.transform(matrices / self._scale) for band, matrices in zip(self._bands, bands, strict=True)
         ]
         return np.concatenate(projected, axis=1)
 

@@ -92,8 +92,8 @@ def _families(trial: Trial, recipe: Recipe, intervals: Intervals) -> dict[str, x
         values = family(trial, intervals)
         is_covered = _quality(trial, family.signals, intervals) >= recipe.windows.min_coverage
         if not is_covered.all():
-            values = values.copy(data=values.values)
-            values.values[~is_covered] = np.nan
+            is_there = np.reshape(is_covered, (-1, *[1] * (values.ndim - 1)))
+            values = values.copy(data=np.where(is_there, values.values, np.nan))
         values.attrs["family_version"] = family.version
         families[family.name] = values
     return families

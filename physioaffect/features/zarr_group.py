@@ -13,7 +13,7 @@ import json
 import math
 import os
 import re
-import struct
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
+from physioaffect.features.zarr_text import decode_texts, encode_texts
 
 __all__ = [
     "Group",
@@ -41,7 +42,6 @@ _NODE = "zarr.json"
 _TYPES = {"float64", "float32", "int64", "int32", "int16", "int8", "uint8", "bool", "string"}
 _LARGEST_NODE = 64 * 2**20
 _LARGEST_ARRAY = 16 * 2**30
-_LARGEST_TEXT = 2**28  # NumPy gives every text of a column the room of the longest.
 _ARRAY_NAME = re.compile(r"[\w%~-]{1,200}", re.ASCII)
 _SUBNORMAL = float(np.finfo(np.float32).tiny)
 _LARGEST_SINGLE = float(np.finfo(np.float32).max)
@@ -88,7 +88,8 @@ def _plain(value: Any) -> Any:
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, default=_plain).encode()
+    # In ASCII: a path of unknown encoding in a sentence has no UTF-8.
+    return json.dumps(content, default=_plain).encode()
 
 
 def sync(path: Path) -> None:
@@ -100,49 +101,6 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _text(values: NDArray[Any]) -> bytes:
-    """Encode as ``vlen-utf8``: a count, then each text's length and bytes, run by run of equal texts."""
-    chunk = [struct.pack("<I", len(values))]
-    edges = _edges(values)
-    for text, length in zip(values[edges[:-1]].tolist(), np.diff(edges).tolist(), strict=True):
-        encoded = text.encode()
-        chunk.append((struct.pack("<I", len(encoded)) + encoded) * length)
-    return b"".join(chunk)
-
-
-def _edges(values: NDArray[Any]) -> NDArray[np.intp]:
-    """Where runs of equal values begin, and the end."""
-    changes = np.flatnonzero(values[1:] != values[:-1]) + 1
-    return np.concatenate([[0], changes, [len(values)]]) if len(values) else np.zeros(1, dtype=np.intp)
-
-
-def _texts(chunk: bytes, n_texts: int, where: str) -> NDArray[np.str_]:
-    """Decode ``vlen-utf8``."""
-    texts: list[str] = []
-    lengths: list[int] = []
-    try:
-        (count,) = struct.unpack_from("<I", chunk)
-        offset, n_found = 4, 0
-        while n_found < n_texts:
-            (length,) = struct.unpack_from("<I", chunk, offset)
-            item = chunk[offset : offset + 4 + length]
-            if len(item) < 4 + length:
-                break
-            first = n_found
-            while n_found < n_texts and chunk.startswith(item, offset):
-                offset += len(item)
-                n_found += 1
-            texts.append(item[4:].decode())
-            lengths.append(n_found - first)
-    except (struct.error, UnicodeDecodeError):
-        count = -1
-    if count != n_texts or sum(lengths) != n_texts or offset != len(chunk):
-        raise DataError(f"{where} is damaged: it does not hold {n_texts} texts. Make the features anew.")
-    if max(map(len, texts), default=0) * n_texts > _LARGEST_TEXT:
-        raise DataError(f"{where} holds texts that are too long to lie in one column.")
-    return np.repeat(np.array(texts, dtype=np.str_), lengths)
 
 
 def _stored(name: str, values: NDArray[Any], *, is_family: bool) -> NDArray[Any]:
@@ -157,12 +115,18 @@ def _stored(name: str, values: NDArray[Any], *, is_family: bool) -> NDArray[Any]
     if not _ARRAY_NAME.fullmatch(_folder(name)):
         raise DataError(f"A column needs a name of 1 to 200 bytes, got {name!r}: rename it.")
     is_flat_text = values.dtype.kind == "U" and values.ndim == 1
+    if is_flat_text and (odd := [text for text in np.unique(values) if not _is_unicode(text)]):
+        raise DataError(f"{name} cannot be stored: {odd[0]!r} is not text that UTF-8 can hold. Rename it.")
     if values.ndim == 0 or not (is_flat_text or str(values.dtype) in _TYPES):
         raise DataError(
             f"{name} cannot be stored: it is {values.dtype} of shape {values.shape}. Features and "
             "coordinates are numbers, truth values or columns of text."
         )
     return values
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def write_arrays(folder: Path, table: xr.Dataset | None) -> tuple[dict[str, Any], list[Path]]:
@@ -209,7 +173,7 @@ def write_arrays(folder: Path, table: xr.Dataset | None) -> tuple[dict[str, Any]
         array.mkdir()
         chunk = array / _chunk_name(values.ndim)
         if is_text:
-            chunk.write_bytes(_text(values))
+            chunk.write_bytes(encode_texts(values))
         else:
             chunk.write_bytes(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data)
         (array / _NODE).write_bytes(_json(node))
@@ -252,9 +216,22 @@ def below(groups: Sequence[Group]) -> dict[str, Any]:
     return nodes
 
 
+def _file_size(path: Path) -> int:
+    """Bytes of a file; what is none (a folder, a pipe, a device, a link in a circle) would not end well."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}. Mend its rights, or delete it.") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise DataError(f"{path} is not a file. Delete it and make the features anew.")
+    return found.st_size
+
+
 def _read_node(folder: Path) -> dict[str, Any]:
     path = folder / _NODE
-    if path.stat().st_size > _LARGEST_NODE:
+    if _file_size(path) > _LARGEST_NODE:
         raise DataError(f"{path} is larger than {_LARGEST_NODE // 2**20} MiB: it is no group of features.")
     try:
         content = json.loads(path.read_bytes())
@@ -306,7 +283,7 @@ def _is_ours(name: str, node: Any) -> bool:
     return bool(
         _ARRAY_NAME.fullmatch(name)
         and data_type in _TYPES
-        and len(shape) == len(dims) > 0
+        and len(shape) == len(dims) == len(set(dims)) > 0
         and (data_type != "string" or len(shape) == 1)
         and all(type(n) is int and n >= 0 for n in shape)
         and all(type(dim) is str for dim in dims)
@@ -329,8 +306,8 @@ def _chunk(group: Group, name: str) -> Path:
 def has_all(group: Group) -> bool:
     """Whether every array has a file of the size it should have."""
     try:
-        sizes = [_chunk(group, name).stat().st_size for name in group.nodes]
-    except OSError:
+        sizes = [_file_size(_chunk(group, name)) for name in group.nodes]
+    except (OSError, DataError):
         return False
     limits = [_size(node) for node in group.nodes.values()]
     return all(least <= size <= most for size, (least, most) in zip(sizes, limits, strict=True))
@@ -347,7 +324,7 @@ def array_file(group: Group, name: str) -> Path:
         If there is none.
     """
     node, path = group.nodes[name], _chunk(group, name)
-    size, (least, most) = path.stat().st_size, _size(node)
+    size, (least, most) = _file_size(path), _size(node)
     if not least <= size <= most:
         raise DataError(
             f"{path} has {size} bytes, not those of {node['data_type']} of shape {tuple(node['shape'])}. "
@@ -361,7 +338,7 @@ def read_array(group: Group, name: str, *, lazily: bool = False) -> NDArray[Any]
     path, node = array_file(group, name), group.nodes[name]
     shape = tuple(node["shape"])
     if node["data_type"] == "string":
-        return _texts(path.read_bytes(), shape[0], str(path))
+        return decode_texts(path.read_bytes(), shape[0], str(path))
     dtype = np.dtype(node["data_type"]).newbyteorder("<")
     if lazily and math.prod(shape):
         return np.memmap(path, dtype=dtype, mode="r", shape=shape)

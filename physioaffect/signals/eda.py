@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
+from physioaffect.signals.gaps import bridge
+
 __all__ = ["DECOMPOSITIONS", "Decompose", "Decomposition", "Responses", "highpass", "scr_peaks"]
 
 _ORDER = 2
@@ -40,14 +42,6 @@ class Responses(NamedTuple):
 
     peak_idx: NDArray[np.intp]
     amplitudes: NDArray[np.float64]
-
-
-def _bridged(row: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Fill gaps with straight lines, and with the nearest value at the ends."""
-    is_present = np.isfinite(row)
-    samples = np.arange(len(row))
-    filled: NDArray[np.float64] = np.interp(samples, samples[is_present], row[is_present])
-    return filled
 
 
 def highpass(eda: NDArray[np.floating[Any]], *, sfreq: float, cutoff: float = 0.05) -> Decomposition:
@@ -105,7 +99,7 @@ def highpass(eda: NDArray[np.floating[Any]], *, sfreq: float, cutoff: float = 0.
     tonic = np.full_like(rows, np.nan)
     usable = is_present.any(axis=1)
     if usable.any():
-        filled = np.stack([_bridged(row) for row in rows[usable]])
+        filled = bridge(rows[usable], ~is_present[usable])
         padding = min(n_times - 1, int(np.ceil(_PADDING_PERIODS * sfreq / cutoff)))
         sos = butter(_ORDER, cutoff, fs=sfreq, output="sos")
         tonic[usable] = sosfiltfilt(sos, filled, axis=-1, padlen=padding)
@@ -163,7 +157,7 @@ def scr_peaks(phasic: NDArray[np.floating[Any]], *, sfreq: float, threshold: flo
     context = max(3, 2 * round(_CONTEXT_S * sfreq) + 1)
     with warnings.catch_warnings():  # Of flat tops in rounding errors, which are below any threshold.
         warnings.simplefilter("ignore", RuntimeWarning)
-        peaks, found = find_peaks(_bridged(phasic), prominence=threshold, wlen=context)
+        peaks, found = find_peaks(bridge(phasic, ~is_present), prominence=threshold, wlen=context)
     # The ends of the recording are no gaps: find_peaks takes no peak there.
     is_whole = is_present & np.append(is_present[1:], True) & np.insert(is_present[:-1], 0, True)
     is_kept = is_whole[peaks]

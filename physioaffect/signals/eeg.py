@@ -12,10 +12,10 @@ from physioaffect.errors import DataError, ProtocolError
 from physioaffect.recording import Events, Signal, Trial
 from physioaffect.signals.eeg_artefacts import ASR, ICA, EyeRegression
 from physioaffect.signals.eeg_bad_channels import BadChannels, Unusable
-from physioaffect.signals.eeg_context import Recording
+from physioaffect.signals.eeg_context import Learned, Recording
 from physioaffect.signals.eeg_filter import BandPass
 from physioaffect.signals.eeg_line import LineNoise
-from physioaffect.signals.eeg_report import CleaningReport, StepRecord
+from physioaffect.signals.eeg_report import CleaningReport, StepRecord, percent
 from physioaffect.signals.eeg_scale import check_scale
 from physioaffect.signals.eeg_segments import BadSegments
 from physioaffect.signals.eeg_steps import clean
@@ -64,10 +64,11 @@ class EEGCleaning:
     bad_channels : BadChannels, optional
         Broken channels are found and interpolated.
     reference : {"average", "rest"} or tuple of str, optional
-        Interpolated channels are part of the average, channels that are NaN are not. For names
+        Interpolated channels are part of the average, channels that are NaN are not; a channel left alone
+        would become zero and is NaN instead. For names
         see `physioaffect.signals.eeg_reference.reference_matrix`.
     eyes : EyeRegression, optional
-        Regression on EOG.
+        Regression on EOG. Samples without EOG are flagged as ``GAP``.
     ica : ICA, optional
         Independent components by label. Needs ``physioaffect[ica]``.
     asr : ASR, optional
@@ -81,7 +82,8 @@ class EEGCleaning:
     baseline_joins : bool
         Whether the trial's baseline ends exactly where the trial begins, as DEAP's does: then both are
         cleaned as one recording, and three seconds suffice. Otherwise the baseline is cleaned with what the
-        trial taught (bad channels, weights, components, thresholds).
+        trial taught (bad channels, mains, weights of the EOG, components, subspaces); what is extreme, flat
+        or a bad segment in it is told from itself.
 
     Examples
     --------
@@ -135,11 +137,11 @@ class EEGCleaning:
         before = before if isinstance(before, Signal) and before.n_times else None
         main = _recording(trial.signal(self.signal), self, _eog(trial.signals, self), where=where)
         if before is None:
-            result, report, _ = clean(main, self)
+            result, report, _ = _clean(main, self, where=where)
             return _replaced(trial, self, result, None, report.note)
         rest = _recording(before, self, _eog(trial.baseline or {}, self), where=f"{where}, baseline")
         if self.baseline_joins:
-            result, report, _ = clean(_joined(rest, main), self)
+            result, report, _ = _clean(_joined(rest, main), self, where=f"{where}, with its baseline")
             n_rest = rest.X.shape[1] * result.sfreq / rest.sfreq
             if n_rest != round(n_rest):
                 raise ProtocolError(
@@ -148,11 +150,12 @@ class EEGCleaning:
                 )
             rest, result = _cut(result, stop=round(n_rest)), _cut(result, start=round(n_rest))
             return _replaced(trial, self, result, rest, report.note)
-        result, report, learned = clean(main, self)
-        rest, rest_report, _ = clean(rest, self, learned)
+        result, report, learned = _clean(main, self, where=where)
+        mend = " If the baseline ends where the trial begins, clean both as one: baseline_joins=True."
+        rest, rest_report, _ = _clean(rest, self, learned, where=f"{where}, baseline", mend=mend)
         note = report.note
         if rest_report.marked:
-            note += f"; baseline {100 * rest_report.marked:.2g} % marked"
+            note += f"; baseline {percent(rest_report.marked)} % marked"
         return _replaced(trial, self, result, rest, note)
 
 
@@ -178,8 +181,8 @@ def clean_eeg(recording: Any, cleaning: EEGCleaning | None = None, *, eog: Signa
     ----------
     recording : Signal or mne.io.BaseRaw
         The whole recording, never single windows. It is not changed. Of a ``Raw`` the channels of type
-        ``eeg`` are cleaned; others are only resampled. Its ``bads`` count as bad, its ``BAD_`` annotations as
-        flags.
+        ``eeg`` are cleaned; others are only resampled. Recordings joined to one are treated as one, also
+        across the joints. Its ``bads`` count as bad, its ``BAD_`` annotations as flags.
     cleaning : EEGCleaning, optional
         What to do.
     eog : Signal, optional
@@ -220,6 +223,16 @@ def clean_eeg(recording: Any, cleaning: EEGCleaning | None = None, *, eog: Signa
     return Cleaned(*clean_raw(recording, cleaning, eog, _recording))
 
 
+def _clean(
+    recording: Recording, cleaning: EEGCleaning, learned: Learned | None = None, *, where: str, mend: str = ""
+) -> tuple[Recording, CleaningReport, Learned | None]:
+    """Clean, and say of whom an error speaks."""
+    try:
+        return clean(recording, cleaning, learned)
+    except (DataError, ProtocolError) as error:
+        raise type(error)(f"{where}: {error}{mend}") from error
+
+
 def _eog(signals: Mapping[str, Signal | Events], cleaning: EEGCleaning) -> Signal | None:
     found = signals.get(cleaning.eog) if cleaning.eyes is not None else None
     return found if isinstance(found, Signal) else None
@@ -234,6 +247,11 @@ def _recording(
     if signal.n_times == 0 or signal.n_channels == 0:
         raise DataError(f"{where} is empty: {signal.n_channels} channels of {signal.n_times} samples.")
     check_scale(signal, where=where)
+    if cleaning.reference in ("average", "rest") and signal.n_channels < 2:
+        raise ProtocolError(
+            f"{where} has one channel. The average of one channel is the channel itself, and nothing would "
+            "be left. Choose reference=None."
+        )
     if isinstance(cleaning.reference, tuple):
         missing = [name for name in cleaning.reference if name not in signal.ch_names]
         if missing:
@@ -262,8 +280,9 @@ def _signal(before: Signal, result: Recording) -> Signal:
 def _joined(first: Recording, second: Recording) -> Recording:
     if (first.ch_names, first.sfreq, len(first.eog)) != (second.ch_names, second.sfreq, len(second.eog)):
         raise DataError(
-            f"The baseline has {len(first.ch_names)} channels at {first.sfreq:g} Hz, the trial "
-            f"{len(second.ch_names)} at {second.sfreq:g} Hz: they cannot be joined. Set baseline_joins=False."
+            f"The baseline has {len(first.ch_names)} channels at {first.sfreq:g} Hz and {len(first.eog)} of "
+            f"EOG, the trial {len(second.ch_names)} at {second.sfreq:g} Hz and {len(second.eog)}, or others: "
+            "they cannot be joined. Set baseline_joins=False."
         )
     return replace(
         second,

@@ -129,7 +129,7 @@ def eye_weights(
     Raises
     ------
     DataError
-        If the EOG is constant.
+        If the EOG is constant, or no sample is usable.
 
     Notes
     -----
@@ -145,9 +145,16 @@ def eye_weights(
            [0.1]])
     """
     seen = eog[:, is_usable]
+    if np.any(np.ptp(seen if seen.size else eog, axis=1) == 0):
+        raise DataError(
+            "An EOG channel is constant or missing, so nothing can be learnt from it. Leave it out."
+        )
+    if seen.shape[1] == 0:
+        raise DataError(
+            "At no time all good channels and the EOG are usable, so no weights can be learnt. Leave out the "
+            "channels with the most gaps, or set eyes=None."
+        )
     seen = seen - seen.mean(axis=1, keepdims=True)
-    if seen.shape[1] == 0 or np.any(np.ptp(seen, axis=1) == 0):
-        raise DataError("An EOG channel is constant, so nothing can be learnt from it. Leave it out.")
     learnt_from = X[:, is_usable] - X[:, is_usable].mean(axis=1, keepdims=True)
     # Both in their own scale, so that volts beside other units stay well conditioned.
     scale = seen.std(axis=1, keepdims=True)
@@ -186,8 +193,8 @@ def fit_ica(
     Parameters
     ----------
     X : ndarray, shape (n_channels, n_times)
-        In volts, band-passed and average-referenced, as ICLabel was trained; it knows 1-100 Hz, and with less
-        its labels are less sure.
+        In volts, band-passed; ICLabel was trained on 1-100 Hz, and with less its labels are less sure. It
+        sees the average reference; the components are taken out in the reference that ``X`` has.
     is_usable : ndarray of bool, shape (n_times,)
         Samples to learn from.
     settings : ICA
@@ -220,7 +227,10 @@ def fit_ica(
         from mne_icalabel.iclabel import iclabel_label_components  # noqa: PLC0415
     except ImportError as error:
         raise _extra("mne-icalabel and onnxruntime", "ica") from error
-    rank = int(np.linalg.matrix_rank(np.cov(X[:, is_usable]), hermitian=True))
+    seen = np.ascontiguousarray(X[:, is_usable], dtype=np.float64)
+    rank = len(X) - 1
+    if seen.shape[1] > 1:
+        rank = int(np.linalg.matrix_rank(np.cov(seen - seen.mean(axis=0)), hermitian=True))
     n_components = min(settings.n_components or rank, rank)
     n_least = 5 * n_components**2
     if is_usable.sum() < n_least:
@@ -231,7 +241,7 @@ def fit_ica(
     info = mne.create_info(list(ch_names), sfreq, "eeg", verbose="error")
     montage = mne.channels.make_dig_montage(dict(zip(ch_names, positions, strict=True)), coord_frame="head")
     info.set_montage(montage, verbose="error")
-    learnt_from = mne.io.RawArray(np.ascontiguousarray(X[:, is_usable]), info, verbose="error")
+    learnt_from = mne.io.RawArray(seen.copy(), info, verbose="error")
     learnt_from.set_eeg_reference("average", verbose="error")
     ica = mne.preprocessing.ICA(
         n_components=n_components,
@@ -258,12 +268,13 @@ def fit_ica(
     )
     index = [component for component, _, _ in removed]
     unmixing = ica.unmixing_matrix_ @ ica.pca_components_[: ica.n_components_]
-    mixing = ica.pca_components_[: ica.n_components_].T @ ica.mixing_matrix_
-    scale = ica.pre_whitener_
-    mean = (ica.pca_mean_ if ica.pca_mean_ is not None else np.zeros(len(X)))[:, np.newaxis]
-    return IcaModel(
-        mixing[:, index] * scale, unmixing[index] / scale.T, mean * scale, removed, int(ica.n_components_)
-    )
+    unmixing = unmixing / ica.pre_whitener_.T
+    mean = seen.mean(axis=1, keepdims=True)
+    # The sources do not depend on the reference, their weights do: taken from X itself, they also reach what
+    # the old reference has picked up of an artefact. In the average reference they are MNE's.
+    sources = unmixing @ (seen - mean)
+    mixing = np.linalg.lstsq(sources.T, (seen - mean).T, rcond=None)[0].T
+    return IcaModel(mixing[:, index], unmixing[index], mean, removed, int(ica.n_components_))
 
 
 class AsrModel(NamedTuple):
@@ -333,6 +344,7 @@ def fit_asr(
     except ImportError as error:
         raise _extra("meegkit", "asr") from error
     seen = np.asarray(X[:, is_usable], dtype=np.float64)
+    _check_clean(seen.shape[1], sfreq)
     scale = float(np.median(seen.std(axis=1))) or 1.0
     covariance = np.cov(seen / scale)
     rank = int(np.linalg.matrix_rank(covariance, hermitian=True, tol=1e-9 * np.trace(covariance)))
@@ -342,10 +354,14 @@ def fit_asr(
         covariance[np.ix_(kept, kept)], covariance[kept], rcond=None
     )[0].T.astype(np.float64)
     clean, is_clean = clean_windows(seen[kept] / scale, sfreq)
-    if clean.shape[1] < 10 * sfreq:
-        raise DataError(
-            f"Artifact subspace reconstruction needs 10 s of clean EEG to learn from, got "
-            f"{clean.shape[1] / sfreq:.1f} s. Leave this step out for so short or so noisy a recording."
-        )
+    _check_clean(clean.shape[1], sfreq)
     mixing, threshold = asr_calibrate(clean, sfreq, cutoff=settings.cutoff)
     return AsrModel(kept, expand, mixing * scale, threshold * scale, float(is_clean.mean()))
+
+
+def _check_clean(n_times: int, sfreq: float) -> None:
+    if n_times < 10 * sfreq:
+        raise DataError(
+            f"Artifact subspace reconstruction needs 10 s of clean EEG to learn from, got "
+            f"{n_times / sfreq:.1f} s. Leave this step out for so short or so noisy a recording."
+        )

@@ -154,9 +154,10 @@ def unusable_samples(X: NDArray[np.floating[Any]], settings: Unusable, *, sfreq:
     # Without any spread there is no EEG to compare with; such channels are flat.
     is_extreme[usable] = (distance > limit[:, np.newaxis]) & (limit > 0)[:, np.newaxis]
     steps = np.abs(np.diff(rows, axis=1))
-    with np.errstate(invalid="ignore"):
-        typical = [_upper_quartile(row[:: max(1, len(row) // _ENOUGH)]) for row in steps]
-        is_still = steps <= 0.01 * np.nanmedian(typical)
+    # A row of which no step is known says nothing of what is usual.
+    typical = [_upper_quartile(row[:: max(1, len(row) // _ENOUGH)]) for row in steps]
+    known = [value for value in typical if np.isfinite(value)]
+    is_still = steps <= (0.01 * np.median(known) if known else -1.0)
     n_flat = max(1, round(settings.flat * sfreq) - 1)
     is_flat[usable] = [_long_runs(row, n_flat) for row in is_still]
     return UnusableSamples(is_missing, is_extreme, is_flat)
@@ -291,14 +292,15 @@ def find_bad_channels(
     reasons: dict[str, list[str]] = {}
     names = ("missing", "extreme", "flat")
     lost = np.array([mask.mean(axis=1) for mask in unusable])
-    for channel in np.flatnonzero(np.logical_or.reduce(unusable).mean(axis=1) > settings.unusable).tolist():
+    share = np.logical_or.reduce(unusable).mean(axis=1)
+    for channel in np.flatnonzero((share > settings.unusable) | (share == 1)).tolist():
         reasons[ch_names[channel]] = [names[int(lost[:, channel].argmax())]]
     left = [row for row, name in enumerate(ch_names) if name not in reasons]
     if len(left) >= _FEWEST and X.shape[1] >= 2:
         scores = channel_scores(X[left], settings, sfreq=sfreq)
         for row, deviation, noise, alone in zip(left, *scores, strict=True):
             found = [
-                f"{what} ({value:.2g})"
+                f"{what} ({round(float(value), 2):g})"
                 for what, value, is_bad in (
                     ("deviating", deviation, abs(deviation) > settings.deviating),
                     ("noisy", noise, noise > settings.noisy),

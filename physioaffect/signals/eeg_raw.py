@@ -39,6 +39,11 @@ def clean_raw(
     result, report, _ = clean(recording, cleaning)
     out = raw.copy().load_data(verbose="error")
     if result.sfreq != recording.sfreq:
+        if len(raw.filenames) > 1:
+            # MNE resamples the parts of a joined recording one by one, which gives other lengths.
+            out = mne.io.RawArray(out.get_data(), raw.info, raw.first_samp, verbose="error")
+            notes = raw.annotations  # Set as a whole, MNE would shift them by what a crop has cut off.
+            out.annotations.append(notes.onset, notes.duration, notes.description, notes.ch_names)
         out.resample(result.sfreq, method="polyphase", verbose="error")
     out[list(signal.ch_names)] = result.X
     others = [name for name in raw.info["bads"] if name not in signal.ch_names]

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CleaningReport", "StepRecord"]
+__all__ = ["CleaningReport", "StepRecord", "percent"]
+
+_MOST_NAMES = 6
+
+
+def percent(share: float) -> str:
+    """Two digits, three where two would be 99 or an exponent."""
+    return f"{100 * share:.{2 if share < 0.985 else 3}g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +83,15 @@ class CleaningReport:
     @property
     def note(self) -> str:
         """One line, e.g. ``"cleaned: T7 interpolated (flat); 3 % marked"``."""
-        lost = [name for name in self.bad_channels if name not in self.interpolated]
+        found: dict[tuple[str, str], list[str]] = {}
+        for name, why in self.bad_channels.items():
+            found.setdefault(("interpolated" if name in self.interpolated else "lost", why), []).append(name)
         parts = [
-            ", ".join(f"{name} {verb} ({self.bad_channels[name]})" for name in names)
-            for names, verb in ((self.interpolated, "interpolated"), (lost, "lost"))
-            if names
+            f"{', '.join(names) if len(names) <= _MOST_NAMES else f'{len(names)} channels'} {fate} ({why})"
+            for (fate, why), names in sorted(found.items(), key=lambda item: item[0][0])
         ]
         if self.marked:
-            parts.append(f"{100 * self.marked:.2g} % marked")
+            parts.append(f"{percent(self.marked)} % marked")
         return "cleaned: " + ("; ".join(parts) or "nothing found")
 
     def to_dict(self) -> dict[str, Any]:

@@ -38,18 +38,26 @@ def check_scale(signal: Signal, *, where: str = "The EEG") -> None:
     >>> check_scale(Signal(data=noise, sfreq=128.0, ch_names=("O1", "O2"), kind="eeg", unit="V"))
     Traceback (most recent call last):
     ...
-    physioaffect.errors.DataError: The EEG swings by 0.64 V, expected microvolts: it seems to be in \
+    physioaffect.errors.DataError: The EEG swings by 0.66 V, expected microvolts: it seems to be in \
 microvolts and declared in volts. Convert it: signal.scaled(1e-6, unit="V").
     """
-    if signal.unit != "V" or signal.n_times == 0:
+    if signal.unit != "V" or signal.data.size == 0:
         return
-    # A part of the samples tells it, and this comes before every trial.
-    step = max(1, signal.n_times // _MOST_SAMPLES)
-    x = signal.data[:: -(-signal.n_channels // _MOST_CHANNELS), ::step].astype(np.float64)
-    x = x[:, (signal.flags[::step] == 0) & np.isfinite(x).all(axis=0)]
-    if x.shape[1] == 0:
-        return
-    swings = np.median(np.abs(x - np.median(x, axis=1, keepdims=True)), axis=1)
+    # A part of the samples tells it, and this comes before every trial. At random: evenly spaced ones may
+    # meet a rhythm always at the same phase.
+    picked = np.random.default_rng(0).integers(signal.n_times, size=_MOST_SAMPLES)
+    x = signal.data[:: -(-signal.n_channels // _MOST_CHANNELS), picked].astype(np.float64)
+    x = x[:, signal.flags[picked] == 0]
+    # Each channel by the samples that it has: one that is missing must not hide the others.
+    known = [x] if np.isfinite(x).all() else [row[np.isfinite(row)] for row in x]
+    swings = np.hstack(
+        [
+            np.median(np.abs(row - np.median(row, axis=-1, keepdims=True)), axis=-1)
+            for row in known
+            if row.size
+        ]
+        or [0.0]
+    )
     if not (swings > 0).any():
         return
     swing = float(np.median(swings[swings > 0]))

@@ -131,6 +131,11 @@ def mark_segments(
     amplitude_limit = step_limit = float("nan")
     # A robust spread needs no more than some thousand samples.
     usable = np.flatnonzero(is_usable)[:: max(1, int(is_usable.sum() // 4096))]
+    is_moving = np.ptp(X[:, usable], axis=1) > 0
+    if not is_moving.any():
+        return MarkedSegments(none, none, None, float("nan"), float("nan"))
+    # The channel that all others refer to is zero and says nothing of what is usual.
+    X = X if is_moving.all() else X[is_moving]
     if settings.amplitude is not None:
         amplitude_limit = settings.amplitude * _TO_SD * float(np.median(np.abs(X[:, usable])))
         large = (np.abs(X).max(axis=0) > amplitude_limit) & is_usable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.errors import ProtocolError
+from physioaffect.errors import DataError, ProtocolError
 from physioaffect.signals.eeg_artefacts import eye_weights, fit_asr, fit_ica
 from physioaffect.signals.eeg_bad_channels import UnusableSamples, find_bad_channels
 from physioaffect.signals.eeg_context import Context
@@ -21,7 +21,7 @@ def _bad_channels(X: NDArray[np.float64], unusable: UnusableSamples, run: Contex
     elif settings is not None:
         seen = UnusableSamples(*(mask[:, run.is_open] for mask in unusable))
         X = X if run.is_open.all() else X[:, run.is_open]
-        bad = find_bad_channels(X, seen, settings, sfreq=run.recording.sfreq, ch_names=names)
+        bad |= find_bad_channels(X, seen, settings, sfreq=run.recording.sfreq, ch_names=names)
     bad |= dict.fromkeys(run.recording.marked, "marked by the user")
     return {name: bad[name] for name in names if name in bad}
 
@@ -50,6 +50,10 @@ def mend_channels(
         summary += f" {len(made)} interpolated by spherical splines, {len(bad) - len(made)} NaN."
         if lost := [name for row, name in enumerate(names) if name in bad and not is_placed[row]]:
             summary += f" No position is known for {', '.join(lost)}."
+    left = [name for name in names if name not in bad or name in made]
+    if len(left) == 1 and run.cleaning.reference in ("average", "rest"):
+        bad[left[0]] = "no other channel to refer to"
+        summary += f" Only {left[0]} is left, and referred to itself it would be zero: it is NaN too."
     if settings is not None or bad:
         run.note(
             "bad channels",
@@ -65,18 +69,21 @@ def refer(X: NDArray[np.float64], names: list[str], good: list[int], run: Contex
     reference = run.cleaning.reference
     if reference is None:
         return X
-    if reference == "average" and len(run.recording.ch_names) < 2:
-        raise ProtocolError(
-            "The average of one channel is the channel itself, and nothing would be left. Choose "
-            "reference=None."
-        )
     if reference == "average":
         X = X - X.mean(axis=0)
         what = f"The average of {len(names)} channels"
+    elif reference == "rest":
+        X = reference_matrix(reference, ch_names=names, positions=run.recording.places()[good]) @ X
+        what = "A point at infinity (REST)"
     else:
-        places = run.recording.places()[good] if reference == "rest" else None
-        X = reference_matrix(reference, ch_names=names, positions=places) @ X
-        what = "A point at infinity (REST)" if reference == "rest" else f"The mean of {', '.join(reference)}"
+        bad = {name: run.learned.bad[name] for name in reference if name in run.learned.bad}
+        if lost := [name for name in bad if name not in names]:
+            raise DataError(
+                f"The reference {lost[0]} is a bad channel here ({bad[lost[0]]}) that was not interpolated. "
+                "Choose another reference, or leave this recording out."
+            )
+        X = reference_matrix(reference, ch_names=names) @ X
+        what = f"The mean of {', '.join(f'{n} (interpolated)' if n in bad else n for n in reference)}"
     numbers = {"reference": reference if isinstance(reference, str) else list(reference), "n": len(names)}
     run.note("reference", f"{what} is the reference.", numbers=numbers)
     return X
@@ -102,13 +109,17 @@ def without_eyes(
         eog = np.diff(eog, axis=0)
     if run.learned.eyes is None:
         run.learned.eyes = eye_weights(X, eog, is_usable)
-    before = X[:, is_usable].var(axis=1)
-    X = X - run.learned.eyes @ (eog - eog[:, is_usable].mean(axis=1, keepdims=True))
-    share = 1 - X[:, is_usable].var(axis=1) / np.maximum(before, np.finfo(float).tiny)
+    seen = is_usable if is_usable.any() else slice(None)
+    before = X[:, seen].var(axis=1)
+    X = X - run.learned.eyes @ (eog - eog[:, seen].mean(axis=1, keepdims=True))
+    share = 1 - X[:, seen].var(axis=1) / np.maximum(before, np.finfo(float).tiny)
     taken = {name: round(float(part), 4) for name, part in zip(names, share, strict=True)}
     worst = max(taken, key=taken.__getitem__)
     summary = f"What {len(eog)} EOG channels explain is subtracted, at most {taken[worst]:.1%} ({worst})."
-    run.note("eye regression", summary, numbers={"explained": taken})
+    blind = float((~np.isfinite(run.recording.eog)).any(axis=0).mean())
+    if blind:
+        summary += f" {blind:.1%} of the time there is no EOG: flagged as a gap."
+    run.note("eye regression", summary, numbers={"explained": taken, "without_eog": blind})
     return X
 
 

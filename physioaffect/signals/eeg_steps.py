@@ -23,6 +23,7 @@ from physioaffect.signals.eeg_spatial_steps import (
     without_components,
     without_eyes,
 )
+from physioaffect.signals.gaps import bridge
 
 if TYPE_CHECKING:
     from physioaffect.signals.eeg import EEGCleaning
@@ -32,8 +33,11 @@ _PHASES = {"fir": "zero phase", "fir_causal": "causal, minimum phase", "iir_caus
 
 def clean(
     recording: Recording, cleaning: EEGCleaning, learned: Learned | None = None
-) -> tuple[Recording, CleaningReport, Learned]:
-    """Apply the steps in order; with ``learned`` nothing is learnt from this recording."""
+) -> tuple[Recording, CleaningReport, Learned | None]:
+    """Apply the steps in order; with ``learned`` nothing is learnt from this recording.
+
+    What was learnt comes back, or None if there was nothing to learn from.
+    """
     is_open = recording.flags == 0
     run = Context(
         recording=recording,
@@ -50,9 +54,11 @@ def clean(
     if is_gap.all():
         run.note("all", "No channel has a usable sample, so nothing was done; all values are NaN.")
         result = _at_new_rate(np.full_like(X, np.nan), is_gap, recording.flags, run)
-        return result, CleaningReport(steps=tuple(run.steps), missing=1.0, marked=_marked(result)), Learned()
-    both = np.concatenate([_bridged(X, is_gap), _bridged(*_eog(run))])
-    both = _filtered(both, run)
+        bad = dict.fromkeys(names, "no usable sample") | dict.fromkeys(recording.marked, "marked by the user")
+        steps, marked = tuple(run.steps), _marked(result)
+        return result, CleaningReport(steps=steps, bad_channels=bad, missing=1.0, marked=marked), None
+    is_blind = ~(np.isfinite(recording.eog) & is_open)
+    both = _filtered(np.concatenate([bridge(X, is_gap), bridge(recording.eog, is_blind)]), run)
     X, eog = both[: len(X)], both[len(X) :]
     bad, made = mend_channels(X, unusable, run)
     good = [row for row, name in enumerate(names) if name not in bad or name in made]
@@ -60,8 +66,9 @@ def clean(
     is_gap[
         [row for row in good if row not in whole]
     ] = ~is_open  # Made of good ones, also where they had none.
-    is_usable = is_open & ~is_gap[good].any(axis=0)
+    is_usable = is_open & ~np.concatenate([is_gap[good], is_blind]).any(axis=0)
     flags = recording.flags.copy()
+    flags[is_open & is_blind.any(axis=0)] |= np.uint8(Flag.GAP)  # Where nobody knows what the eyes did.
     if good:
         good_names = [names[row] for row in good]
         _check_same(good_names, run)
@@ -109,8 +116,11 @@ def _set_aside(X: NDArray[np.float64], run: Context) -> UnusableSamples:
     settings, recording = run.cleaning.unusable, run.recording
     if settings is None:
         is_missing = ~np.isfinite(X)
-        return UnusableSamples(is_missing, np.zeros_like(is_missing), np.zeros_like(is_missing))
-    found = unusable_samples(X, settings, sfreq=recording.sfreq)
+        found = UnusableSamples(is_missing, np.zeros_like(is_missing), np.zeros_like(is_missing))
+        if not is_missing.any():
+            return found
+    else:
+        found = unusable_samples(X, settings, sfreq=recording.sfreq)
     kinds = ("missing", "extreme", "flat")
     counts = [mask[:, run.is_open].sum(axis=1) for mask in found]
     channels = {
@@ -124,28 +134,14 @@ def _set_aside(X: NDArray[np.float64], run: Context) -> UnusableSamples:
         f"Missing, extreme or flat samples of {len(channels)} channels and {n_flagged} flagged samples are "
         "bridged by straight lines for the filters and NaN in the result.",
         numbers={
-            "extreme": settings.extreme,
-            "flat_s": settings.flat,
+            "extreme": settings and settings.extreme,
+            "flat_s": settings and settings.flat,
             "n_flagged": n_flagged,
             "n_infinite": int(np.count_nonzero(np.isinf(recording.X))),
         },
         channels=channels,
     )
     return found
-
-
-def _bridged(X: NDArray[np.float64], is_gap: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Straight lines over gaps, the nearest value at the ends, zero where a channel holds nothing."""
-    samples = np.arange(X.shape[1])
-    for row in np.flatnonzero(is_gap.any(axis=1)):
-        known = ~is_gap[row]
-        X[row] = np.interp(samples, samples[known], X[row, known]) if known.any() else 0.0
-    return X
-
-
-def _eog(run: Context) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    eog = run.recording.eog.astype(np.float64)
-    return eog, ~(np.isfinite(eog) & run.is_open)
 
 
 def _filtered(X: NDArray[np.float64], run: Context) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def subject() -> np.ndarray:
 def bench_subject(benchmark, subject, way):
     first = np.arange(0, 7680, 128)
 
-    def filtered(phase: str, precision: str = "auto") -> np.ndarray:
+    def filtered(phase: Any, precision: Any = "auto") -> np.ndarray:
         return 0.5 * np.log(
             2 * np.pi * np.e
             * band_variance_filtered(
@@ -57,7 +58,7 @@ def bench_subject(benchmark, subject, way):
             )
         )  # fmt: skip
 
-    def scipy_way(filter_: object) -> None:
+    def scipy_way(filter_: Any) -> None:
         for band in BANDS:
             sos = butter(4, (band.fmin, band.fmax), "bandpass", fs=128, output="sos")
             np.log(filter_(sos, subject).reshape(40, 32, 60, 128).var(axis=-1))

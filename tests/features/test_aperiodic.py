@@ -161,3 +161,27 @@ def test_what_a_recording_cannot_hold_is_refused() -> None:
 def test_wrong_settings_are_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         Aperiodic(**settings)
+
+
+def test_spectra_of_one_are_flat_lines_at_zero() -> None:
+    # The library takes them for missing data.
+    freqs = np.arange(1, 45.5, 0.5)
+    assert_array_equal(fit_aperiodic(freqs, np.ones((3, len(freqs)))), np.zeros((3, 2)))
+    mixed = fit_aperiodic(freqs, np.stack([np.ones(len(freqs)), 1 / freqs]))
+    assert_allclose(mixed, [[0, 0], [0, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "freqs",
+    [np.arange(0, 45, 0.5), np.geomspace(1, 45, 60), np.arange(45, 0, -0.5)],
+    ids=["0", "log", "down"],
+)
+def test_frequencies_that_do_not_rise_evenly_from_above_zero_are_refused(freqs: Floats) -> None:
+    with pytest.raises(ValueError, match="freqs must rise evenly from above 0 Hz, got"):
+        fit_aperiodic(freqs, np.ones(len(freqs)))
+
+
+@pytest.mark.parametrize("height", [-0.1, np.nan])
+def test_a_peak_of_negative_height_is_refused(height: float) -> None:
+    with pytest.raises(ValueError, match="min_peak_height must not be negative"):
+        Aperiodic(min_peak_height=height)

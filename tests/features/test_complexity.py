@@ -269,3 +269,11 @@ def test_too_short_windows_and_wrong_settings_are_refused() -> None:
 def test_microvolts_declared_as_volts_are_refused(family: Any) -> None:
     with pytest.raises(DataError, match="it seems to be in microvolts and declared in volts"):
         family(make_trial(10 * noise(2, 2500)), Windowing(duration=2).intervals(10))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("period", [4, 7, 10])
+def test_curve_that_repeats_but_for_rounding_has_no_higuchi_dimension(period: int, dtype: type) -> None:
+    # Lengths of 1e-16 would give a dimension of 7.
+    curve = np.sin(2 * np.pi * np.arange(500) / period + 0.3)
+    assert np.isnan(higuchi(curve.astype(dtype), kmax=10))

@@ -2,6 +2,7 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -388,3 +389,46 @@ def test_matrices_hold_each_edge_twice() -> None:
     with_diagonal = as_matrices(np.arange(10), 4)
     assert_array_equal(with_diagonal[np.triu_indices(4)], np.arange(10))
     assert_array_equal(with_diagonal, with_diagonal.T)
+
+
+@pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])
+def test_observations_without_a_phase_are_nan_in_every_measure(bad: float) -> None:
+    turning = np.exp(1j * np.random.default_rng(0).uniform(0, 6, size=(3, 100)))
+    turning[1] = bad
+    for measure in (
+        phase_locking,
+        coherence,
+        imaginary_coherence,
+        weighted_phase_lag,
+        partial(weighted_phase_lag, debiased=True),
+    ):
+        assert_array_equal(np.isnan(measure(turning)), [True, False, True])
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_measures_do_not_depend_on_the_size_of_any_channel(dtype: type) -> None:
+    Z = np.random.default_rng(0).normal(size=(3, 100, 2)) @ [1, 1j]
+    exponents = [-30, 30, -13] if dtype == np.complex64 else [-200, 200, -13]
+    sizes = np.power(10.0, exponents)[:, np.newaxis]
+    for measure in (
+        phase_locking,
+        coherence,
+        imaginary_coherence,
+        weighted_phase_lag,
+        partial(weighted_phase_lag, debiased=True),
+    ):
+        assert_allclose(measure((sizes * Z).astype(dtype)), measure(Z), atol=1e-5)
+
+
+def test_no_observations_and_no_windows_give_no_numbers() -> None:
+    for measure in (phase_locking, weighted_phase_lag):
+        assert np.isnan(measure(np.empty((2, 3, 0), dtype=complex))).all()
+        assert measure(np.empty((0, 3, 10), dtype=complex)).shape == (0, 3)
+
+
+def test_a_flat_channel_has_no_correlation_whatever_its_value() -> None:
+    # The mean of a thousand times 0.1 is not 0.1, so rounding would correlate two flat channels perfectly.
+    X = np.stack([np.full(1000, 0.1), np.full(1000, 0.3), np.random.default_rng(0).normal(size=1000)])
+    assert np.isnan(correlation(X)).all()
+    X[0, 5] = np.inf
+    assert np.isnan(correlation(X)).all()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import expm, logm
 from scipy.signal import butter, sosfiltfilt
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -252,3 +253,35 @@ def test_the_tangent_space_refuses_what_is_no_covariance(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pyriemann.tangentspace", None)
     with pytest.raises(DataError, match=r"pip install 'physioaffect\[riemann\]'"):
         TangentSpace().fit(rows[:2])
+
+
+def test_the_tangent_space_refuses_what_does_not_belong_to_its_mean() -> None:
+    rows = rows_of(mixed(8, 4, 100))
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        TangentSpace().transform(rows)
+    with pytest.raises(ValueError, match="needs at least one window, got none"):
+        TangentSpace().fit(rows[:0])
+    model = TangentSpace().fit(rows)
+    with pytest.raises(ValueError, match=r"Fitted on 4 channels in 1 band\(s\), got 2 in 1\. Give rows of"):
+        model.transform(rows[:, :3])
+    with pytest.raises(ValueError, match=r"Fitted on 4 channels in 1 band\(s\), got 4 in 2\."):
+        model.transform(np.stack([rows, rows], axis=-1))
+
+
+def test_the_tangent_space_refuses_singular_covariances() -> None:
+    X = mixed(8, 4, 100)
+    rows = covariances(X - X.mean(axis=1, keepdims=True), estimator="scm")[:, *np.triu_indices(4)]
+    with pytest.raises(DataError, match="8 of 8 covariance matrices are singular"):
+        TangentSpace().fit(rows)
+    with pytest.raises(DataError, match="8 of 8 covariance matrices are singular"):
+        TangentSpace().fit(rows_of(X)).transform(rows)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_no_number_spoils_only_its_channel_and_warns_of_nothing(bad: float) -> None:
+    X = mixed(1, 3, 100)[0]
+    clean = covariances(X, estimator="scm")
+    X[1, 50] = bad
+    found = covariances(X, estimator="scm")
+    assert np.isnan(found[1]).all()
+    assert_allclose(found[::2, ::2], clean[::2, ::2], rtol=1e-12)

@@ -308,6 +308,7 @@ def test_the_table_says_what_it_holds() -> None:
         "signal_unit": "au",
         "band_edges_hz": [[4, 8], [8, 14], [14, 31], [31, 49]],
         "estimator": "bandpass",
+        "device": "cpu",
         "log_base": math.e,
         "order": 3,
         "design": "butterworth",
@@ -393,3 +394,49 @@ def test_refuses_unknown_settings() -> None:
         DifferentialEntropy(precision="half")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"must be above 1, got 0\.5"):
         DifferentialEntropy(log_base=0.5)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "f2"])
+def test_samples_of_any_float_type_are_transformed(dtype):
+    x = np.random.default_rng(0).normal(size=(2, 256))
+    found = band_variance_stft(x.astype(dtype), sfreq=128.0, bands=SEED)
+    assert_allclose(found, band_variance_stft(x, sfreq=128.0, bands=SEED), rtol=1e-2)
+
+
+def test_a_flat_electrode_is_nan_whatever_its_flagged_samples_are():
+    data = 1e-5 * np.random.default_rng(0).standard_normal((2, 5000))
+    data[0, 1000:2000] = 0
+    data[0, 1500] = 5e-4
+    flags = np.zeros(5000, dtype=np.uint8)
+    flags[1500] = 1
+    eeg = Signal(data=data, sfreq=250.0, ch_names=("O1", "O2"), kind="eeg", unit="V", flags=flags)
+    trial = Trial(dataset="made", subject="1", trial="1", stimulus="none", signals={"eeg": eeg})
+    found = DifferentialEntropy(estimator="bandpass")(trial, Intervals(np.arange(0, 20, 2.0), 2.0))
+    # Nothing is there to measure: what the filter has in the window rang over from its neighbours.
+    assert np.isnan(found.values[2:4, 0]).all()
+    assert np.isfinite(found.values[2:4, 1]).all()
+
+
+@pytest.mark.parametrize("estimator", ["stft", "bandpass"])
+def test_no_channels_give_no_entropies(estimator):
+    eeg = Signal(data=np.empty((0, 5000)), sfreq=250.0, ch_names=(), kind="eeg", unit="V")
+    trial = Trial(dataset="made", subject="1", trial="1", stimulus="none", signals={"eeg": eeg})
+    found = DifferentialEntropy(estimator=estimator)(trial, Intervals(np.arange(0, 20, 2.0), 2.0))
+    assert found.shape == (10, 0, 5)
+
+
+def test_families_of_one_trial_share_its_entropies_and_cannot_change_each_others() -> None:
+    trial, intervals = make_trial(noise(2, 1000)), Windowing(duration=2).intervals(4)
+    first = DifferentialEntropy()(trial, intervals)
+    kept = first.values.copy()
+    first.values[:] = 0
+    assert_array_equal(DifferentialEntropy()(trial, intervals).values, kept)
+    others = [
+        DifferentialEntropy(frame=1.0),
+        DifferentialEntropy(log_base=2),
+        DifferentialEntropy(bands=SEED_IV),
+    ]
+    assert all(not np.array_equal(other(trial, intervals).values, kept) for other in others)
+    assert DifferentialEntropy()(trial, Windowing(duration=1).intervals(4)).shape[0] == 4
+    again = DifferentialEntropy()(make_trial(2 * noise(2, 1000)), intervals)
+    assert_allclose(again.values, kept + np.log(2))

@@ -211,3 +211,90 @@ def test_a_recording_shorter_than_the_filter_needs_is_refused():
 def test_settings_that_mean_nothing_are_refused(settings, said):
     with pytest.raises(ValueError, match=said):
         BandFilter(**settings)
+
+
+@pytest.mark.parametrize("phase", ["zero", "causal"])
+@pytest.mark.parametrize("size", [1e2, 1e4])
+def test_steps_and_drift_of_an_electrode_cost_single_precision_nothing(phase, size):
+    X = noise(2, 7500)
+    x = X / X.std()
+    ramp = size * np.linspace(0, 1, 7500)
+    step = np.where(np.arange(7500) < 3000, 0.0, size)
+    # The windows around the step measure the step.
+    first = np.setdiff1d(np.arange(0, 7250, 250), np.arange(2000, 4250, 250))
+    for disturbed in (x + ramp, x + step):
+        single, double = (
+            band_variance_filtered(
+                disturbed, first, 250, sfreq=SFREQ, bands=SEED_IV, band_filter=BandFilter(phase=phase),
+                precision=precision,
+            )
+            for precision in ("auto", "double")
+        )  # fmt: skip
+        assert np.abs(0.5 * np.log(single / double)).max() < 1e-5
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1e-12, 1e12, 1e20, 1e30])
+def test_no_size_is_out_of_the_range_of_single_precision(size):
+    X, first = pink(3, 2500), np.arange(0, 2500, 250)
+    usual = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=SEED_IV, precision="double")
+    found = band_variance_filtered(X * size, first, 250, sfreq=SFREQ, bands=SEED_IV)
+    assert np.abs(0.5 * np.log(found / size**2 / usual)).max() < 1e-5
+
+
+def test_a_channel_does_not_depend_on_those_beside_it():
+    X, first = noise(4, 2500), np.arange(0, 2500, 250)
+    alone = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=SEED_IV)
+    X[1] *= 1e-25
+    X[2] = 5.0
+    beside = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=SEED_IV)
+    assert_array_equal(beside[:, [0, 3]], alone[:, [0, 3]])
+
+
+@pytest.mark.parametrize("dtype", ["i2", "u2", "i8", ">f4", ">f8", "f2", "longdouble"])
+def test_numbers_of_any_type_are_those_in_double_precision(dtype):
+    X = (np.round(200 * noise(3, 2500)) + 10_000).astype(dtype)
+    first = np.arange(0, 2500, 250)
+    found, exact = (
+        band_variance_filtered(x, first, 250, sfreq=SFREQ, bands=SEED_IV) for x in (X, X.astype(np.float64))
+    )
+    assert_allclose(found, exact, rtol=1e-5)
+
+
+def test_memory_that_is_read_only_unaligned_or_in_another_order_gives_the_same():
+    X, first = noise(3, 2500), np.arange(0, 2500, 250)
+    expected = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=ALPHA)
+    locked = X.copy()
+    locked.flags.writeable = False
+    shifted = np.frombuffer(b"\0" + X.tobytes(), dtype=np.uint8)[1:].view(np.float64).reshape(X.shape)
+    assert not shifted.flags.aligned
+    for same in (locked, shifted, np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2]):
+        assert_array_equal(band_variance_filtered(same, first, 250, sfreq=SFREQ, bands=ALPHA), expected)
+
+
+@pytest.mark.parametrize("shape", [(0, 2500), (3, 0, 2500)])
+def test_no_channels_and_no_windows_give_empty_arrays(shape):
+    found = band_variance_filtered(np.empty(shape), np.arange(3), 250, sfreq=SFREQ, bands=SEED_IV)
+    assert found.shape == (3, *shape[:-1], len(SEED_IV))
+    none = np.empty(0, dtype=np.intp)
+    assert band_variance_filtered(noise(2, 2500), none, 250, sfreq=SFREQ, bands=ALPHA).shape == (0, 2, 1)
+
+
+@pytest.mark.parametrize("n_times", [2**14 - 376, 2**14 - 375, 2**14 + 1, 5 * 2**14 + 77])
+@pytest.mark.parametrize("has_gaps", [False, True])
+def test_long_recordings_in_chunks_equal_scipys_filter(n_times, has_gaps):
+    X = pink(3, n_times)
+    is_missing = np.zeros(X.shape, dtype=bool)
+    if has_gaps:
+        is_missing[1, 5000:5050] = is_missing[1, n_times - 100 :] = True
+    times = np.arange(n_times)
+    bridged = np.stack(
+        [np.interp(times, times[~gap], row[~gap]) for row, gap in zip(X, is_missing, strict=True)]
+    )
+    first = np.arange(0, n_times - 700, 333)
+    found = band_variance_filtered(
+        np.where(is_missing, np.nan, X), first, 700, sfreq=SFREQ, bands=SEED_IV, precision="double"
+    )
+    for index, band in enumerate(SEED_IV.edges):
+        filtered = np.where(is_missing, np.nan, zero_phase(bridged, band, SFREQ))
+        expected = np.stack([np.nanvar(filtered[:, k : k + 700], axis=-1) for k in first])
+        assert_allclose(found[..., index], expected, rtol=1e-6)

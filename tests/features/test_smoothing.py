@@ -298,3 +298,19 @@ def test_tables_that_cannot_be_smoothed_are_refused(change, sentence):
         features = change(table())
     with pytest.raises(DataError, match=sentence):
         smooth(features, LDS(causal=True))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_an_outlier_leaves_no_rounding_in_windows_far_from_it(causal):
+    x = noise(500, 1)
+    expected = MovingAverage(n_windows=5, causal=causal)(x[10:], np.array([0, 490]))
+    x[0] = 1e14
+    found = MovingAverage(n_windows=5, causal=causal)(x, np.array([0, 500]))[10:]
+    assert_allclose(found[5:], expected[5:], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("variances", [(np.inf, 1.0, 1.0), (1.0, np.inf, 1.0), (1.0, 1.0, np.inf)])
+def test_an_infinite_variance_is_refused(variances):
+    observation, process, prior = variances
+    with pytest.raises(ValueError, match="LDS needs an observation and a process variance above 0"):
+        LDS(causal=True, observation_variance=observation, process_variance=process, prior_variance=prior)

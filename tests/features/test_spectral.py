@@ -15,6 +15,7 @@ from scipy.signal import welch
 
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.features import SEED, SEED_IV, Bands, Family, Recipe, _blocks
+from physioaffect.features.bands import band_bins
 from physioaffect.features.spectral import (
     DENSITIES,
     BandPower,
@@ -343,3 +344,58 @@ def test_recipe_tells_settings_apart() -> None:
     windows = Windowing(duration=2)
     texts = {Recipe(windows=windows, features=(family,)).to_json() for family in FAMILIES}
     assert len(texts) == len(FAMILIES)
+
+
+@densities
+def test_rounding_has_no_shares(density: Any) -> None:
+    # All power is at the Nyquist frequency; between the edges there is rounding only.
+    zigzag = np.tile([1.0, -1.0], 250)
+    power = band_power(zigzag, sfreq=SFREQ, bands=TILES, total=(1, 45), density=density)
+    assert np.isnan(power).all() or density is multitaper_density  # Its tapers leak.
+    assert np.isnan(spectral_entropy(zigzag, sfreq=SFREQ))
+
+
+def test_change_after_the_last_whole_segment_is_no_power_of_zero() -> None:
+    window = np.zeros(1250)
+    window[-100:] = noise(100)
+    welch_of = partial(welch_density, overlap=0.0)
+    for total in (None, (1.0, 45.0)):
+        assert np.isnan(band_power(window, sfreq=SFREQ, bands=TILES, total=total, density=welch_of)).all()
+    assert np.isnan(spectral_entropy(window, sfreq=SFREQ, overlap=0.0))
+
+
+@densities
+def test_what_overflows_is_nan_without_a_warning(density: Any) -> None:
+    assert np.isnan(density(1e200 * noise(500), sfreq=SFREQ).density).all()
+
+
+@pytest.mark.parametrize("bandwidth", [125.0, 250.0, 300.0])
+def test_a_bandwidth_of_the_whole_spectrum_is_refused(bandwidth: float) -> None:
+    with pytest.raises(ProtocolError, match="would smooth over all of a spectrum that ends at 125 Hz"):
+        multitaper_density(noise(500), sfreq=SFREQ, bandwidth=bandwidth)
+
+
+def test_bins_of_bands_are_half_open_without_the_one_at_zero() -> None:
+    edges = band_bins(Bands.of(low=(0.1, 1.0), theta=(4, 8), alpha=(8, 12.9)), duration=2.0)
+    assert edges == ((1, 2), (8, 16), (16, 26))
+    # 0.1 * 30 and 0.3 * 10 are not 3 in floats.
+    assert band_bins(Bands.of(one=(0.1, 0.2)), duration=30.0) == ((3, 6),)
+    assert band_bins(Bands.of(one=(0.1, 0.3)), duration=10.0) == ((1, 3),)
+    with pytest.raises(ProtocolError, match=r"No frequency of a spectrum of 4 s lies in slow \(1e-10"):
+        band_bins(Bands.of(slow=(1e-10, 0.2)), duration=4.0)
+
+
+@pytest.mark.parametrize("total", [(2.0, 45.0), (1.0, 44.0), (50.0, 60.0)])
+def test_a_band_outside_the_total_is_no_share_of_it(total: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match=r"is no share of a total from .* Widen the total, or leave"):
+        band_power(noise(500), sfreq=SFREQ, bands=TILES, total=total)
+    with pytest.raises(ValueError, match="is no share of a total"):
+        BandPower(bands=TILES, scale="relative", total=total)
+
+
+@pytest.mark.parametrize("segment", [-1.0, 0.0, np.nan, np.inf])
+def test_segments_without_a_length_are_refused_by_the_function_too(segment: float) -> None:
+    with pytest.raises(ValueError, match="A segment needs a length above 0 s"):
+        welch_density(noise(500), sfreq=SFREQ, segment=segment)
+    with pytest.raises(ValueError, match="Segments overlap by a share from 0 to below 1, got 1"):
+        welch_density(noise(500), sfreq=SFREQ, overlap=1.0)

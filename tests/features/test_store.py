@@ -368,6 +368,53 @@ def test_a_rating_that_only_some_have_is_nan_for_the_others(tmp_path):
     )
 
 
+def test_another_version_of_the_package_makes_everything_anew(tmp_path, monkeypatch):
+    dataset, read = made(tmp_path / "raw")
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    monkeypatch.setattr("physioaffect.features.store.version", lambda _: "99.0")
+    monkeypatch.setattr("physioaffect.features.extraction.version", lambda _: "99.0")
+    save_features(dataset, tmp_path / "raw", RECIPE, out)
+    assert read == ["1", "2", "3", "4"] * 2
+    assert open_features(out).attrs["physioaffect"] == "99.0"
+
+
+def test_an_interrupted_replacement_leaves_no_metadata_of_the_old_features(tmp_path):
+    def interrupt(trial: Trial) -> Trial:
+        if trial.subject == "3":
+            raise KeyboardInterrupt
+        return trial
+
+    dataset, _ = made(tmp_path / "raw")
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    interrupted, _ = made(tmp_path / "raw", change=interrupt)
+    bits = replace(RECIPE, features=(DifferentialEntropy(bands=BANDS, log_base=2),))
+    with pytest.raises(KeyboardInterrupt):
+        save_features(interrupted, tmp_path / "raw", bits, out)
+    # The shapes are the same, so that nothing but the metadata tells bits from nats.
+    with pytest.raises(DataError, match="not finished"):
+        open_features(out)
+    root = zarr.open_group(out, mode="r")
+    assert list(root.group_keys()) == []
+    with pytest.raises(KeyError):
+        xr.open_zarr(out, group="s0001")
+
+
+def test_a_text_that_has_no_utf8_is_refused_and_in_a_reason_kept(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    dataset, _ = made(tmp_path / "raw", change=lambda trial: replace(trial, stimulus=name))
+    with pytest.raises(DataError, match="is not text that UTF-8 can hold"):
+        save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+
+    def broken(trial: Trial) -> Trial:
+        if trial.subject == "2":
+            raise DataError(f"{name} cannot be read.")
+        return trial
+
+    dataset, _ = made(tmp_path / "raw", change=broken)
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "other.zarr")
+    assert read_exclusions(out)[0].reason == f"{name} cannot be read."
+
+
 class Scaled(DifferentialEntropy):
     """Variances of a size that single precision cannot hold."""
 
@@ -534,6 +581,66 @@ def test_a_store_that_lies_is_refused(out, where, change, sentence):
     edit(out / where, change)
     with pytest.raises(DataError, match=sentence):
         open_features(out)
+
+
+def as_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def as_circle(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def as_endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes and devices")
+@pytest.mark.parametrize("place", ["zarr.json", "s0002/zarr.json", "s0002/trial/c.0", "s0002/de/c.0.0.0"])
+@pytest.mark.parametrize("becomes", [Path.mkdir, as_pipe, as_circle, as_endless])
+def test_only_files_are_read(out, place, becomes):
+    (out / place).unlink()
+    becomes(out / place)
+    with pytest.raises(DataError, match=r"is not a file\. Delete it|Too many levels"):
+        open_features(out)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c["attributes"].pop("exclusions"),
+        lambda c: c["attributes"].update(exclusions=[{"reason": "none"}]),
+        lambda c: c["attributes"].update(columns=["de"]),
+        lambda c: c["attributes"].update(n_trials=None),
+        lambda c: c["attributes"].update(families=["other"]),
+    ],
+)
+def test_a_group_with_the_right_key_that_lies_is_made_anew(tmp_path, change):
+    dataset, read = made(tmp_path / "raw")
+    store = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    edit(store / "s0002", change)
+    save_features(dataset, tmp_path / "raw", RECIPE, store)
+    assert read == ["1", "2", "3", "4", "2"]
+    assert_same(open_features(store), extract(dataset, tmp_path / "raw", RECIPE).features)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs limits")
+@pytest.mark.parametrize("n_bytes", [0, 600, 4000])
+def test_a_full_disk_is_said_plainly_and_leaves_nothing_wrong(tmp_path, n_bytes):
+    import resource
+
+    dataset, _ = made(tmp_path / "raw")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        with pytest.raises(RunError, match=r"cannot be written: File too large\. Choose another place"):
+            save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with pytest.raises(DataError, match=r"holds no features|not finished"):
+        open_features(tmp_path / "out.zarr")
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    assert_same(open_features(out), extract(dataset, tmp_path / "raw", RECIPE).features)
 
 
 def test_an_array_as_large_as_it_says_has_a_file_that_large(out):

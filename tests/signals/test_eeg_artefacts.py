@@ -217,3 +217,38 @@ def test_a_criterion_can_be_left_out_or_impossible() -> None:
     assert mark_segments(slow, everywhere, BadSegments(), sfreq=SFREQ).is_muscle is None
     with pytest.raises(ValueError, match="BadSegments needs limits above 0"):
         BadSegments(step=0)
+
+
+@pytest.mark.parametrize("reference", [None, ("Cz",), ("T7", "T8"), "rest"])
+def test_components_are_taken_out_of_every_reference(
+    monkeypatch: pytest.MonkeyPatch, reference: str | tuple[str, ...] | None
+) -> None:
+    pytest.importorskip("mne_icalabel")
+    pytest.importorskip("onnxruntime")
+    import mne_icalabel.iclabel as labels
+
+    clean, _, eog = with_blinks()
+    # Blinks as an electrode on the nose sees them: with a mean over the scalp.
+    fading = np.exp((electrode_positions(CAP)[:, 1] - 0.09) / 0.06)[:, np.newaxis]
+    spoilt = Signal(
+        data=clean.data + fading * blinks(clean.n_times), sfreq=SFREQ, ch_names=CAP, kind="eeg", unit="V"
+    )
+
+    def label(raw: mne.io.BaseRaw, ica: mne.preprocessing.ICA, backend: str) -> np.ndarray:
+        seen = band_pass(eog.data, BandPass(), sfreq=SFREQ)
+        sources = ica.get_sources(raw).get_data()
+        blink = np.argmax(np.abs(np.corrcoef(seen, sources)[0, 1:]))
+        probabilities = np.tile([1.0, 0, 0, 0, 0, 0, 0], (ica.n_components_, 1))
+        probabilities[blink] = [0, 0, 1, 0, 0, 0, 0]
+        return probabilities
+
+    monkeypatch.setattr(labels, "iclabel_label_components", label)
+    plain = EEGCleaning(segments=None, bad_channels=None, unusable=None, reference=reference)
+    settings = EEGCleaning(
+        segments=None, bad_channels=None, unusable=None, reference=reference, ica=ICA(n_components=12)
+    )
+    seen = band_pass(eog.data, BandPass(), sfreq=SFREQ)[0]
+    before, after = (clean_eeg(spoilt, part).recording.data for part in (plain, settings))
+    moving = np.ptp(after, axis=1) > 1e-9
+    left = np.abs((after @ seen) / (before[moving] @ seen).max())
+    assert left.max() < 0.15

@@ -1,0 +1,228 @@
+"""The folder of a store of features while it is written."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from physioaffect.errors import DataError, RunError
+from physioaffect.features.extraction import Shape, SubjectFeatures
+from physioaffect.features.stored import FORMAT, MARK, group_key
+from physioaffect.features.zarr_group import (
+    Group,
+    below,
+    has_all,
+    read_attributes,
+    read_group,
+    sync,
+    write_arrays,
+    write_group,
+)
+from physioaffect.recording import Exclusion
+
+__all__ = ["Pending", "StoreFolder", "exclusions_of", "refuse_strangers", "shape_of"]
+
+_PARTIAL = ".partial-"
+
+# A folder of unfinished groups that nobody has touched for so many seconds is a killed process's.
+_FORGOTTEN = 86_400
+
+# How often to look at what other processes may be changing.
+_N_TRIES = 10
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = error.filename or "The store"
+        raise RunError(f"{what} cannot be written: {error.strerror}. Choose another place.") from error
+
+
+class Pending(NamedTuple):
+    """A subject whose arrays lie in a folder of our own, waiting for its key."""
+
+    subject: str
+    folder: Path
+    nodes: dict[str, Any]
+    attributes: dict[str, Any]
+    synced: list[Future[None]]
+
+
+class StoreFolder:
+    """The folder of one store while it is written.
+
+    Parameters
+    ----------
+    path : Path
+        Made if it is not there.
+    numbers : dict
+        The groups' names by subject.
+    pool : Executor
+        Threads that wait for the disk.
+    """
+
+    @_said_plainly()
+    def __init__(self, path: Path, numbers: dict[str, str], pool: Executor) -> None:
+        self.path, self.numbers, self.pool = path, numbers, pool
+        path.mkdir(parents=True, exist_ok=True)
+        for left in path.glob(f"{_PARTIAL}*"):
+            with suppress(OSError):
+                if left.stat().st_mtime < time.time() - _FORGOTTEN:
+                    shutil.rmtree(left)
+        self.partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path))
+
+    def attributes(self) -> dict[str, Any] | None:
+        """What the store says of itself, None if it is new."""
+        try:
+            return read_attributes(self.path)
+        except FileNotFoundError:
+            return None
+
+    def close(self) -> None:
+        """Remove what nobody needs any more."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    @_said_plainly()
+    def declare(self, attributes: dict[str, Any], groups: Sequence[Group] = ()) -> None:
+        """Let the store say what is in it."""
+        folder = self.partial / uuid.uuid4().hex
+        folder.mkdir()
+        made = write_group(folder, {MARK: FORMAT, **attributes}, below(groups))
+        sync(made)
+        made.replace(self.path / made.name)
+        sync(self.path)
+
+    def group(self, subject: str) -> Group | None:
+        """The group of a subject if there is one, whatever its key."""
+        folder = self.path / self.numbers[subject]
+        for _ in range(_N_TRIES):
+            try:
+                found = read_group(folder)
+            except (FileNotFoundError, NotADirectoryError):
+                if not folder.exists():
+                    return None
+                # Another process may have put a group there just now: look again.
+                continue
+            except DataError:
+                break
+            if MARK in found.attributes:
+                return found
+            break
+        raise RunError(_strange(folder))
+
+    def finished(self, subject: str, store_key: str) -> Group | None:
+        """The group of a subject if it has the right key and all its files."""
+        found = self.group(subject)
+        has_key = found and found.attributes.get("key") == group_key(store_key, subject)
+        return found if found and has_key and _is_whole(found) and has_all(found) else None
+
+    @_said_plainly()
+    def prepare(self, one: SubjectFeatures) -> Pending:
+        """Write a subject's arrays where nobody looks for them."""
+        folder = self.partial / uuid.uuid4().hex
+        nodes, paths = write_arrays(folder, one.features)
+        # Others wait for the disk while the next subject is computed.
+        synced = [self.pool.submit(sync, path) for path in paths]
+        shape = Shape({}, 0, "") if one.features is None else Shape.of(one.features)
+        families = [] if one.features is None else [str(name) for name in one.features.data_vars]
+        exclusions = [asdict(item) for item in one.exclusions]
+        about = {MARK: FORMAT, "subject": one.subject, "exclusions": exclusions, "families": families}
+        about |= shape._asdict()
+        return Pending(one.subject, folder, nodes, about, synced)
+
+    @_said_plainly()
+    def publish(self, waiting: Sequence[Pending], store_key: str) -> None:
+        """Give prepared groups their key and their place."""
+        for one in waiting:
+            for future in one.synced:
+                future.result()
+            attributes = one.attributes | {"key": group_key(store_key, one.subject)}
+            sync(write_group(one.folder, attributes, one.nodes))
+            sync(one.folder)
+            self._put(one, store_key)
+        if waiting:
+            sync(self.path)
+
+    def _put(self, one: Pending, store_key: str) -> None:
+        target = self.path / self.numbers[one.subject]
+        while self.finished(one.subject, store_key) is None:
+            # Others may do the same at the same time, so each step may fail and is tried again.
+            if target.exists():
+                self._withdraw(store_key)
+                with suppress(FileNotFoundError):
+                    target.rename(self.partial / uuid.uuid4().hex)
+            try:
+                one.folder.rename(target)
+                return
+            except OSError:
+                if not target.exists():
+                    raise
+
+    def _withdraw(self, store_key: str) -> None:
+        """Let the store promise nothing while its groups are replaced: others read its metadata with them."""
+        about = self.attributes() or {}
+        if about.get("is_finished") and about.get("key") != store_key:
+            self.declare(about | {"key": "", "is_finished": False, "groups": {}, "exclusions": []})
+
+
+def _is_whole(group: Group) -> bool:
+    """Whether a group says of itself what `StoreFolder.prepare` writes."""
+    about = group.attributes
+    try:
+        exclusions_of(about)
+        shape_of(about)
+    except (KeyError, TypeError, AttributeError):
+        return False
+    return isinstance(about.get("families"), list) and set(about["families"]) <= set(group.nodes)
+
+
+def exclusions_of(about: dict[str, Any]) -> list[Exclusion]:
+    """What a group's attributes say was left out."""
+    return [Exclusion(**item) for item in about["exclusions"]]
+
+
+def shape_of(about: dict[str, Any]) -> Shape:
+    """What a group's attributes say of its table."""
+    found = {str(name): tuple(map(str, values)) for name, values in about["columns"].items()}
+    return Shape(found, int(about["n_trials"]), str(about["first_trial"]))
+
+
+def _strange(path: Path) -> str:
+    return (
+        f"{path} is not a group of features, and is left alone. Choose another place to write, or delete it."
+    )
+
+
+def refuse_strangers(out: Path) -> None:
+    """Stop if there is anything but a store of this format, or nothing."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise RunError(f"{out} is a file; features need a folder. Choose another place to write.")
+    try:
+        found = read_attributes(out)
+    except FileNotFoundError:
+        if any(not item.name.startswith(_PARTIAL) for item in out.iterdir()):
+            raise RunError(
+                f"{out} is not empty and holds no features. Choose another place to write."
+            ) from None
+        return
+    except DataError:
+        found = {}
+    if MARK not in found:
+        raise RunError(f"{out} is not a store of features, and is left alone. Choose another place to write.")
+    if found[MARK] != FORMAT:
+        raise RunError(
+            f"{out} has format {found[MARK]}, this version writes format {FORMAT}. Choose another place to "
+            "write, or delete it."
+        )

@@ -1,0 +1,29 @@
+"""Whether EEG can be in its unit, judged by a part of its samples."""
+
+import numpy as np
+import pytest
+
+from physioaffect.errors import DataError
+from physioaffect.recording import Signal
+from physioaffect.signals.eeg_scale import check_scale
+
+
+def rhythm(freq: float, *, amplitude: float = 1e-5, sfreq: float = 200.0, seconds: float = 20.0) -> Signal:
+    t = np.arange(round(seconds * sfreq)) / sfreq
+    data = amplitude * np.sin(2 * np.pi * freq * t + np.arange(3)[:, np.newaxis])
+    return Signal(data=data, sfreq=sfreq, ch_names=("O1", "O2", "Oz"), kind="eeg", unit="V")
+
+
+@pytest.mark.parametrize("freq", [1, 2, 5, 10, 20, 25, 40, 50])
+def test_a_rhythm_that_evenly_spaced_samples_would_meet_at_one_phase_is_seen_to_swing(freq):
+    # Every 20th of these samples, 200 in all, meets 10 Hz always at the same phase.
+    check_scale(rhythm(freq))
+    with pytest.raises(DataError, match=r"expected microvolts: it seems to be in microvolts and"):
+        check_scale(rhythm(freq, amplitude=10.0))
+    with pytest.raises(DataError, match="it seems to have been converted to volts twice"):
+        check_scale(rhythm(freq, amplitude=1e-11))
+
+
+@pytest.mark.parametrize("seconds", [0.005, 0.05, 0.5])
+def test_recordings_shorter_than_the_part_are_judged_too(seconds):
+    check_scale(rhythm(33.0, seconds=seconds))
