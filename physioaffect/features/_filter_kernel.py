@@ -275,7 +275,7 @@ def filter_zero_phase(
                     if present is not None:
                         _lay_out(present, end - n, room[:n])
                         for row in range(n):
-                            weights[row] = room[n - 1 - row]
+                            weights[row] = room[n - 1 - row]  # type: ignore[index]
                     x = turned[band, stop - end : stop - end + n]
                     _sum_stretch(x, weights, g, p, q, z, sections, lanes, (), sums[band, segment])
     _finish(sums, present, cuts, out)
