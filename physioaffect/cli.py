@@ -56,7 +56,7 @@ SmoothOption = Annotated[
     typer.Option(help="Smooth features within each trial: lds, lds_causal, mean:5, mean_causal:5 (windows)."),
 ]
 SubjectsOption = Annotated[str | None, typer.Option(help="Only these people, separated by commas.")]
-JobsOption = Annotated[int | None, typer.Option(min=1, help="Processes. Default: all cores.")]
+JobsOption = Annotated[int | None, typer.Option(min=1, help="People at a time. Default: as many as cores.")]
 
 
 def _version(is_asked: bool) -> None:
@@ -230,6 +230,8 @@ def features(  # An option is a parameter.
 ) -> None:
     """Make a data set's features and keep them as Zarr; given again, it makes only what is missing."""
     with plain_errors():
+        from joblib import cpu_count, parallel_config  # noqa: PLC0415
+
         from physioaffect.datasets import get  # noqa: PLC0415
         from physioaffect.features import open_features, read_exclusions, save_features  # noqa: PLC0415
 
@@ -238,7 +240,10 @@ def features(  # An option is a parameter.
             known, features=families, window=window, step=step, clean=clean, baseline=baseline, smooth=smooth
         )
         done = itertools.count(1)
-        with bar(not as_json) as tell:
+        # Reading and the compiled families let go of the interpreter, and threads start at once; fits in
+        # plain Python do not.
+        backend = "loky" if "aperiodic" in recipe.to_json() else "threading"
+        with bar(not as_json) as tell, parallel_config(backend=backend):
             save_features(
                 known,
                 path,
@@ -246,7 +251,7 @@ def features(  # An option is a parameter.
                 out,
                 subjects=names(subjects) if subjects is not None else None,
                 strict=strict,
-                n_jobs=jobs or 1,
+                n_jobs=jobs or cpu_count(),
                 progress=lambda _who, total: tell("features", next(done), total),
             )
         table, left_out = open_features(out), read_exclusions(out)
