@@ -269,9 +269,10 @@ def features(  # An option is a parameter.
             where = f"{item.subject}, trial {item.trial}" if item.trial else item.subject
             OUT.print(plain(f"Left out: {where}. {item.reason}", style="yellow"))
     for key, shape in shapes.items():
-        sizes = " x ".join(f"{size} {dim}" + "s" * (size != 1) for dim, size in shape.items())
-        OUT.print(plain(f"{key}: {sizes}"))
-    OUT.print(plain(f"{n_people} people: {out}", style="bold"), soft_wrap=True)
+        OUT.print(plain(f"{key}: {' x '.join(f'{size} {dim}' for dim, size in shape.items())}"))
+    OUT.print(
+        plain(f"{n_people} {'person' if n_people == 1 else 'people'}: {out}", style="bold"), soft_wrap=True
+    )
 
 
 @app.command()

@@ -35,7 +35,7 @@ def test_every_family_comes_out_of_deap(deap, tmp_path, family):
     out = tmp_path / "deap.zarr"
     code, printed, complaint = call("features", "deap", deap, "-o", out, "--features", family, "--window", 4)
     assert code == 0, complaint
-    assert f"{family}: 18 windows" in printed
+    assert f"{family}: 18 window" in printed
     assert "2 people" in printed
     table = open_features(out)
     assert np.isfinite(table[family].values).mean() > 0.7  # A map has corners, a ratio is bounded.
