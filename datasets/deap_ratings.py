@@ -159,7 +159,7 @@ def read_ratings(path: Path) -> dict[int, dict[int, Presentation]]:
 
 def checked_signal(signal: Signal, where: str) -> Signal:
     """Pass a signal on if no channel is infinite or missing throughout."""
-    if not np.isfinite(signal.data).all():
+    if not signal.is_good.all():
         for name, channel in zip(signal.ch_names, signal.data, strict=True):
             is_missing: NDArray[np.bool_] = np.isnan(channel)
             if is_missing.all() or np.isinf(channel).any():

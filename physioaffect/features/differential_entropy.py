@@ -58,9 +58,16 @@ def gaussian_entropy(variance: ArrayLike, *, log_base: float = math.e) -> NDArra
     """
     _check_log_base(log_base)
     variance = np.asarray(variance, dtype=np.float64)
-    if np.any(variance < 0):
-        raise ValueError(f"A variance cannot be negative, got {np.nanmin(variance):g}.")
-    return 0.5 * np.log(2 * np.pi * np.e * np.where(variance > 0, variance, np.nan)) / math.log(log_base)
+    is_positive = variance > 0
+    if is_positive.all():  # As it mostly is: two passes less.
+        entropy = np.log(variance)
+    else:
+        if np.any(variance < 0):
+            raise ValueError(f"A variance cannot be negative, got {np.nanmin(variance):g}.")
+        entropy = np.log(variance, out=np.full(variance.shape, np.nan), where=is_positive)
+    entropy += math.log(2 * math.pi * math.e)
+    entropy *= 0.5 / math.log(log_base)
+    return np.asarray(entropy)
 
 
 def _check_log_base(log_base: float) -> None:
@@ -121,9 +128,28 @@ def _is_flat(X: Any, first: Any, n_samples: Any) -> Any:
     return is_flat
 
 
-@lru_cache(maxsize=64)  # xarray takes longer to make them than a trial takes to be filtered.
-def _axes(channels: tuple[str, ...], bands: tuple[str, ...]) -> xr.Coordinates:
-    return xr.Coordinates({"channel": list(channels), "band": list(bands)})
+@lru_cache(maxsize=64)  # xarray takes longer to make one than a trial takes to be filtered.
+def _empty(n_windows: int, channels: tuple[str, ...], unit: str, family: DifferentialEntropy) -> xr.DataArray:
+    """Make a table that lacks nothing but the numbers."""
+    bands = family.bands
+    if family.estimator == "bandpass":
+        settings = asdict(family.filter)
+    else:
+        settings = {"frame": "window" if family.frame is None else family.frame}
+    return xr.DataArray(
+        np.empty((n_windows, len(channels), len(bands))),
+        dims=("window", "channel", "band"),
+        coords={"channel": list(channels), "band": list(bands.names)},
+        attrs={
+            "unit": {math.e: "nat", 2: "bit"}.get(family.log_base, f"log{family.log_base:g}"),
+            "signal_unit": unit,
+            "band_edges_hz": [list(edges) for edges in bands.edges],
+            "estimator": family.estimator,
+            "device": family.device,
+            "log_base": family.log_base,
+        }
+        | settings,
+    )
 
 
 # Asymmetries and maps start from the same entropies, which live as long as their trial.
@@ -235,21 +261,5 @@ class DifferentialEntropy:
         signal = trial.signal(self.signal)
         check_scale(signal, where=f"The {self.signal} of subject {trial.subject}, trial {trial.trial}")
         entropy = _shared(trial, intervals, replace(self, device=device))
-        return xr.DataArray(
-            entropy,
-            dims=("window", "channel", "band"),
-            coords=_axes(signal.ch_names, self.bands.names),
-            attrs={
-                "unit": {math.e: "nat", 2: "bit"}.get(self.log_base, f"log{self.log_base:g}"),
-                "signal_unit": signal.unit,
-                "band_edges_hz": [list(edges) for edges in self.bands.edges],
-                "estimator": self.estimator,
-                "device": device,
-                "log_base": self.log_base,
-            }
-            | (
-                asdict(self.filter)
-                if self.estimator == "bandpass"
-                else {"frame": "window" if self.frame is None else self.frame}
-            ),
-        )
+        empty = _empty(len(entropy), signal.ch_names, signal.unit, replace(self, device=device))
+        return empty.copy(deep=False, data=entropy)
