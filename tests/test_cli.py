@@ -2,19 +2,9 @@ import json
 import shutil
 
 import pytest
-from typer.testing import CliRunner
+from support.cli import call
 
-from physioaffect.cli import app
 from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS, get_any
-
-runner = CliRunner()
-
-
-def call(*arguments: object) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error with its line breaks folded."""
-    outcome = runner.invoke(app, [str(argument) for argument in arguments])
-    assert outcome.exception is None or isinstance(outcome.exception, SystemExit), outcome.exception
-    return outcome.exit_code, outcome.stdout, " ".join(outcome.stderr.split())
 
 
 @pytest.fixture(scope="module")

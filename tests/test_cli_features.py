@@ -4,18 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from support.cli import call
 
-from physioaffect.cli import app
 from physioaffect.features import open_features
-
-runner = CliRunner()
-
-
-def call(*arguments: object) -> tuple[int, str, str]:
-    outcome = runner.invoke(app, [str(argument) for argument in arguments])
-    assert outcome.exception is None or isinstance(outcome.exception, SystemExit), outcome.exception
-    return outcome.exit_code, outcome.stdout, " ".join(outcome.stderr.split())
 
 
 @pytest.fixture(scope="module")
