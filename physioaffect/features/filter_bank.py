@@ -188,8 +188,10 @@ def band_variance_filtered(
     cuts = _cuts(first, n_samples, n_times)
     width = 16 if len(rows) <= 16 else 32
     blocks = [slice(begin, min(begin + width, len(rows))) for begin in range(0, len(rows), width)]
-    # One trial has a block or two: then the bands are what the threads share.
-    n_groups = 1 if len(blocks) > 2 * n_threads() else n_threads()
+    # Threads share the blocks; the bands, too, where that would leave some without work. Then each lays out
+    # the samples for itself.
+    is_even = len(blocks) > 2 * n_threads() or len(blocks) % n_threads() == 0
+    n_groups = 1 if is_even else n_threads()
 
     def work(task: tuple[slice, _Plan]) -> None:
         block, plan = task
