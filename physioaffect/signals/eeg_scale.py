@@ -16,6 +16,7 @@ __all__ = ["check_scale"]
 # declared as volts, or the reverse, are wrong by a million, so bounds this wide tell them apart.
 _SMALLEST, _LARGEST = 1e-9, 0.05
 _USUAL = 1e-7, 1e-2
+_IN_VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "µV": 1e-6}
 _MOST_CHANNELS, _MOST_SAMPLES = 16, 200
 
 
@@ -30,7 +31,7 @@ def check_scale(signal: Signal, *, where: str = "The EEG") -> None:
     Parameters
     ----------
     signal : Signal
-        Only a signal in volts is judged: by the median over its channels of the median distance from the
+        Only one in V, mV or uV is judged: by the median over its channels of the median distance from the
         channel's median. Constant channels do not count.
     where : str
         What it is, for the sentence.
@@ -39,7 +40,7 @@ def check_scale(signal: Signal, *, where: str = "The EEG") -> None:
     ------
     DataError
         If it swings by more than 50 mV, as microvolts declared as volts do, or by less than 1 nV, as volts
-        converted to volts twice do.
+        declared as microvolts or converted to volts twice do.
 
     Examples
     --------
@@ -50,12 +51,13 @@ def check_scale(signal: Signal, *, where: str = "The EEG") -> None:
     physioaffect.errors.DataError: The EEG swings by 0.66 V, expected microvolts: it seems to be in \
 microvolts and declared in volts. Convert it: signal.scaled(1e-6, unit="V").
     """
-    if signal.unit != "V" or signal.data.size == 0:
+    volts = _IN_VOLTS.get(signal.unit)
+    if volts is None or signal.data.size == 0:
         return
     # A part of the samples tells it, and this comes before every trial. At random: evenly spaced ones may
     # meet a rhythm always at the same phase.
     picked = _instants(signal.n_times)
-    x = signal.data[:: -(-signal.n_channels // _MOST_CHANNELS), picked].astype(np.float64)
+    x = signal.data[:: -(-signal.n_channels // _MOST_CHANNELS), picked].astype(np.float64) * volts
     x = x[:, signal.flags[picked] == 0]
     if x.size and np.isfinite(x.sum()):
         # Where all is as usual, means tell it in a fifth of the time.
@@ -75,6 +77,11 @@ microvolts and declared in volts. Convert it: signal.scaled(1e-6, unit="V").
     if not (swings > 0).any():
         return
     swing = float(np.median(swings[swings > 0]))
+    if volts < 1 and not _SMALLEST <= swing <= _LARGEST:
+        raise DataError(
+            f"{where} swings by {swing / volts:.2g} {signal.unit}, expected about {1e-5 / volts:g}: the unit "
+            'is wrong. If it is in volts, say so: signal.scaled(1, unit="V"). If nobody knows, take "au".'
+        )
     if swing > _LARGEST:
         raise DataError(
             f"{where} swings by {swing:.2g} V, expected microvolts: it seems to be in microvolts and "

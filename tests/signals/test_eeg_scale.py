@@ -27,3 +27,16 @@ def test_a_rhythm_that_evenly_spaced_samples_would_meet_at_one_phase_is_seen_to_
 @pytest.mark.parametrize("seconds", [0.005, 0.05, 0.5])
 def test_recordings_shorter_than_the_part_are_judged_too(seconds):
     check_scale(rhythm(33.0, seconds=seconds))
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("uV", 1e6), ("mV", 1e3)])
+def test_volts_declared_as_smaller_units_are_refused_and_the_right_ones_pass(unit, factor):
+    right = rhythm(10).scaled(factor, unit=unit)
+    check_scale(right)
+    with pytest.raises(
+        DataError, match=rf"swings by .* {unit}, expected about .* say so: signal.scaled\(1, unit"
+    ):
+        check_scale(rhythm(10).scaled(1e-3, unit=unit))
+    with pytest.raises(DataError, match=rf"{unit}, .* the unit is wrong"):
+        check_scale(right.scaled(1e6, unit=unit))
+    check_scale(rhythm(10).scaled(1e-9, unit="au"))
