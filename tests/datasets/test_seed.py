@@ -131,6 +131,19 @@ def test_it_is_found_from_the_folders_above(everybody: Path, part: str) -> None:
     assert SEED.fingerprint(everybody / part).startswith("blake3:")
 
 
+def test_the_list_of_channels_may_lie_in_either_place(tmp_path: Path) -> None:
+    folder = by_hand(tmp_path, people=(1,))
+    before, fingerprint = read(tmp_path)[0], SEED.fingerprint(tmp_path)
+    for place in (tmp_path, folder.parent, folder):
+        (place / "channel-order.xlsx").write_bytes(b"PK, not opened")
+        (place / "time.txt").write_text("not opened", encoding="ascii")
+    after, exclusions = read(tmp_path)
+    assert not exclusions
+    assert SEED.fingerprint(tmp_path) == fingerprint
+    for one, other in zip(before, after, strict=True):
+        assert_array_equal(one.signal("eeg").data, other.signal("eeg").data)
+
+
 def test_sessions_are_numbered_by_date_even_where_one_is_missing(tmp_path: Path) -> None:
     folder = by_hand(tmp_path, people=(1,))
     (folder / f"1_{DATES[1][0]}.mat").unlink()
