@@ -139,6 +139,23 @@ def overlaps(
     return np.minimum(gap_after, gap_before) < duration * (1 - _SLACK)
 
 
+@dataclass(frozen=True, slots=True)
+class _Mixed:
+    """A trial whose channels are mixed when its samples are asked for."""
+
+    data: NDArray[np.float32] | _Mixed
+    matrix: NDArray[np.float32]
+    offset: NDArray[np.float32]
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, tuple):  # All channels at some times.
+            return self.matrix @ self.data[key] + self.offset
+        return _Mixed(self.data, self.matrix[key], self.offset[key])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:, :], dtype=dtype)
+
+
 class Windows:
     """Raw windows of many trials, gathered when asked for and never all at once.
 
@@ -171,7 +188,7 @@ class Windows:
                 f"Windows need as many trials as intervals, got {len(trials)}, {len(intervals)}."
             )
         self.ch_names, self.sfreq, self.unit = trials[0].ch_names, trials[0].sfreq, trials[0].unit
-        self._data: list[NDArray[np.float32]] = []
+        self._data: list[NDArray[np.float32] | _Mixed] = []
         rows: list[NDArray[np.intp]] = []
         shares: list[NDArray[np.float64]] = []
         for index, (signal, cut) in enumerate(zip(trials, intervals, strict=True)):
@@ -205,10 +222,59 @@ class Windows:
         """(n_windows, n_channels, n_times), as if the windows were one array."""
         return len(self), len(self.ch_names), self._n_samples
 
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """Position in `recordings` and first sample of each window, shape (n_windows, 2)."""
+        return self._index
+
+    @property
+    def recordings(self) -> tuple[NDArray[np.float32], ...]:
+        """Samples of each trial, each of shape (n_channels, n_times of the trial)."""
+        return tuple(np.asarray(own) if isinstance(own, _Mixed) else own for own in self._data)
+
     def select(self, rows: NDArray[np.intp]) -> Windows:
         """Keep the windows at these positions, in this order, without gathering or copying any."""
         chosen = copy.copy(self)
         chosen._index, chosen.coverage = self._index[rows], self.coverage[rows]
+        return chosen
+
+    def pick(self, ch_names: Sequence[str]) -> Windows:
+        """Keep these channels, in this order; a KeyError names what is not there."""
+        if lacking := [name for name in ch_names if name not in self.ch_names]:
+            raise KeyError(f"No channel {', '.join(lacking)} among {', '.join(self.ch_names)}.")
+        order = [self.ch_names.index(name) for name in ch_names]
+        chosen = copy.copy(self)
+        chosen.ch_names = tuple(ch_names)
+        chosen._data = [trial[order] for trial in self._data]
+        return chosen
+
+    def mixed(
+        self, matrices: NDArray[np.floating[Any]], offsets: NDArray[np.floating[Any]], which: NDArray[np.intp]
+    ) -> Windows:
+        """Mix the channels, ``matrix @ samples + offset``, of each window as it is gathered.
+
+        Parameters
+        ----------
+        matrices : ndarray, shape (n_maps, n_channels, n_channels)
+            Used as float32.
+        offsets : ndarray, shape (n_maps, n_channels)
+            What is then added.
+        which : ndarray of int, shape (n_windows,)
+            Map of each window; one for all windows of a trial.
+
+        Raises
+        ------
+        ValueError
+            If windows of one trial have different maps.
+        """
+        chosen = copy.copy(self)
+        chosen._data = list(self._data)
+        trials, first = np.unique(self._index[:, 0], return_index=True)
+        if np.any(which[first][np.searchsorted(trials, self._index[:, 0])] != which):
+            raise ValueError("All windows of a trial are mixed alike: give them one map.")
+        for trial, number in zip(trials, which[first], strict=True):
+            matrix, offset = (np.asarray(part[number], dtype=np.float32) for part in (matrices, offsets))
+            chosen._data[trial] = _Mixed(self._data[trial], matrix, offset[:, np.newaxis])
         return chosen
 
     def __getitem__(self, key: int | slice | Sequence[int] | NDArray[Any]) -> NDArray[np.float32]:

@@ -1,0 +1,99 @@
+"""The state of a training that was interrupted, on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from physioaffect.errors import RunError
+from physioaffect.training.course import Replica
+from physioaffect.training.settings import Training
+
+__all__ = ["Checkpoint", "run_key"]
+
+# Seconds of work that an interruption may cost.
+EVERY = 30.0
+
+
+def run_key(training: Training, replicas: Sequence[Replica], shapes: Mapping[str, Sequence[int]]) -> str:
+    """Sha256 that names a training: its settings, windows, seeds and the shapes of its weights."""
+    digest = hashlib.sha256(repr(training).encode())
+    digest.update(json.dumps({name: list(shape) for name, shape in shapes.items()}).encode())
+    for replica in replicas:
+        digest.update(f"{replica.name}/{replica.seed}".encode())
+        for rows in (replica.train, replica.validation, replica.unlabelled):
+            digest.update(b"-" if rows is None else rows.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(kw_only=True)
+class Checkpoint:
+    """One safetensors file, replaced as a whole.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    """
+
+    path: Path
+    _last: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough time has passed since the state was last written."""
+        return time.monotonic() - self._last >= EVERY
+
+    def save(self, tensors: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
+        """Write the state."""
+        from safetensors.torch import save  # noqa: PLC0415
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Tensors that share memory are refused by safetensors.
+        plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+        new = self.path.with_suffix(".tmp")
+        with new.open("wb") as file:
+            file.write(save(plain, metadata={"told": json.dumps(told)}))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.path)
+        self._last = time.monotonic()
+
+    def load(self, key: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Read the state; None if there is none.
+
+        Raises
+        ------
+        RunError
+            If the file is of another training.
+        """
+        from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+        if not self.path.exists():
+            return None
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                told = json.loads(file.metadata()["told"])
+                # The file is no dictionary: it cannot be iterated.
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise RunError(f"{self.path} is no checkpoint of a training: {error}. Remove it.") from error
+        if told.get("key") != key:
+            raise RunError(
+                f"{self.path} is the checkpoint of another training ({str(told.get('key'))[:12]}, here "
+                f"{key[:12]}): other settings, windows, seeds or shapes of weights. Remove it, or name "
+                "another folder."
+            )
+        return tensors, told
+
+    def remove(self) -> None:
+        """Remove the file, once its training is over."""
+        self.path.unlink(missing_ok=True)

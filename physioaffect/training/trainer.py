@@ -1,0 +1,141 @@
+"""One trainer for one network, or for all networks of an evaluation at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from physioaffect.errors import ProtocolError
+from physioaffect.training.checkpoint import Checkpoint
+from physioaffect.training.course import Course, Replica, Trained
+from physioaffect.training.group import Group
+from physioaffect.training.placing import stack_size
+from physioaffect.training.sampling import Population
+from physioaffect.training.settings import Training
+from physioaffect.training.source import Source
+from physioaffect.training.stack import is_stackable
+from physioaffect.training.threads import torch_threads
+
+__all__ = ["Progress", "train"]
+
+# Called with (name of the replica, epochs that are over, epochs there are).
+Progress = Callable[[str, int, int], None]
+
+
+def train(  # noqa: PLR0913  All that training depends on, by name.
+    networks: Sequence[nn.Module],
+    source: Source,
+    targets: Tensor,
+    replicas: Sequence[Replica],
+    training: Training,
+    *,
+    labels: NDArray[np.intp] | NDArray[np.floating],
+    subjects: NDArray[np.intp] | None = None,
+    device: torch.device | Literal["cpu", "cuda"] = "cpu",
+    stack: int | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Trained]:
+    """Train networks of one shape, each on windows of its own, as if each were trained alone.
+
+    Parameters
+    ----------
+    networks : sequence of nn.Module
+        Where each starts from; not changed.
+    source : Source
+        The windows, on the device.
+    targets : Tensor, shape (n_windows, ...)
+        What the loss compares with.
+    replicas : sequence of Replica
+        For each network its windows and its seed.
+    training : Training
+        Settings, the same for all.
+    labels : ndarray, shape (n_windows,)
+        Class or number of each window, for samplers that balance.
+    subjects : ndarray of int, shape (n_windows,), optional
+        Person of each window, for samplers that balance.
+    device : torch.device or {"cpu", "cuda"}
+        Where to train.
+    stack : int, optional
+        Networks that are run as one. Default: as many as pays on this device (`stack_size`); no setting
+        changes the numbers by more than rounding.
+    checkpoint : path, optional
+        Folder where the state is kept every half minute; an interrupted training that is begun again with the
+        same folder goes on from there and ends with the same numbers.
+    progress : callable, optional
+        Called with (name, epochs done, epochs).
+
+    Returns
+    -------
+    trained : list of Trained
+        In the order of ``replicas``.
+
+    Raises
+    ------
+    ProtocolError
+        If a replica has fewer windows than a batch, or training diverges.
+    """
+    device = torch.device(device)
+    populations = [_population(source, replica, labels, subjects) for replica in replicas]
+    for replica, population in zip(replicas, populations, strict=True):
+        if training.sampler.n_steps(population, training.batch_size) < 1:
+            raise ProtocolError(
+                f"Fold {replica.name} trains on {len(population.rows)} windows, which do not fill one batch "
+                f"of {training.batch_size}: lower batch_size, or use shorter steps between windows."
+            )
+    size = stack if stack is not None else stack_size(device)
+    if not is_stackable(networks[0]):
+        size = 1
+    courses = [
+        Course(replica=replica, population=population, training=training)
+        for replica, population in zip(replicas, populations, strict=True)
+    ]
+    targets = targets.to(device)
+    groups = [
+        Group(
+            networks=networks[first : first + size],
+            courses=courses[first : first + size],
+            source=source,
+            targets=targets,
+            training=training,
+            device=device,
+            checkpoint=Checkpoint(path=checkpoint / f"group-{first:05d}.safetensors") if checkpoint else None,
+            tell=progress or (lambda _name, _done, _total: None),
+        )
+        for first in range(0, len(networks), size)
+    ]
+    if device.type == "cpu" and len(groups) > 1:
+        # Threads of torch's own would wait for each other more than they work. Ours are as many as the
+        # caller's joblib.parallel_config says.
+        with torch_threads(1):
+            finished = Parallel(require="sharedmem")(delayed(group.run)() for group in groups)
+    else:
+        finished = [group.run() for group in groups]
+    for group in groups:
+        if group.checkpoint is not None:
+            group.checkpoint.remove()
+    return [one for group in finished for one in group]
+
+
+def _population(
+    source: Source,
+    replica: Replica,
+    labels: NDArray[np.intp] | NDArray[np.floating],
+    subjects: NDArray[np.intp] | None,
+) -> Population:
+    rows = replica.train
+    return Population(
+        rows=rows,
+        labels=labels[rows],
+        subjects=subjects[rows] if subjects is not None else None,
+        trials=source.trials[rows] if source.trials is not None else None,
+        starts=source.starts[rows] if source.starts is not None else None,
+        n_times=source.window_shape[-1],
+    )
