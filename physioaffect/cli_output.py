@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,9 @@ from physioaffect.errors import PhysioaffectError
 if TYPE_CHECKING:
     from physioaffect.datasets import CheckResult
     from physioaffect.evaluation import Result
+    from physioaffect.evaluation.prediction import Predictions
     from physioaffect.faces import FaceSet
-    from physioaffect.recording import DataSet
+    from physioaffect.recording import DataSet, Exclusion
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -185,3 +187,62 @@ def json_of(result: Result) -> dict[str, Any]:
         for (protocol, model), found in result.notes().items()
     ]
     return {"run": result.run, "scores": rows, "notes": notes, "out": str(result.path)}
+
+
+def print_left_out(exclusions: Sequence[Exclusion]) -> None:
+    """Print what was left out against expectation."""
+    for item in exclusions:
+        if not item.expected:
+            where = f"{item.subject}, trial {item.trial}" if item.trial else item.subject
+            OUT.print(plain(f"Left out: {where}. {item.reason}", style="yellow"))
+
+
+def print_predictions(predictions: Predictions) -> None:
+    """Print a line for each window, and what they come to."""
+    frame, classes, origin = predictions.windows, predictions.predictor.classes, predictions.predictor.origin
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for title in ("start in s", "duration", "prediction", *(["probability"] if classes else [])):
+        table.add_column(title, justify="left" if title == "prediction" else "right")
+    for row in frame.to_dict("records"):
+        said = row["prediction"]
+        cells = [f"{row['start']:g}", f"{row['duration']:g}"]
+        if _is_missing(said):
+            table.add_row(*cells, plain("too few good samples", style="yellow"))
+        elif classes:
+            table.add_row(*cells, plain(said), f"{row[f'p_{said}']:.3f}")
+        else:
+            table.add_row(*cells, f"{said:.4g}")
+    OUT.print(table)
+    known = frame["prediction"].dropna()
+    if classes:
+        counted = Counter(known)
+        summary = ", ".join(f"{name} {counted[name]} of {len(known)}" for name in classes)
+    else:
+        summary = f"mean {known.mean():.4g} over {len(known)}"
+    OUT.print(plain(f"{summary}; {len(frame) - len(known)} windows without a prediction.", style="bold"))
+    OUT.print(
+        plain(
+            f"Task {origin.task or 'unknown'}, learned from {origin.dataset or 'unknown'} "
+            f"({len(origin.ch_names)} electrodes at {origin.sfreq:g} Hz). It holds for recordings that were "
+            "made and prepared likewise, and no better than evaluate found.",
+            style="dim",
+        )
+    )
+
+
+def json_of_predictions(predictions: Predictions) -> dict[str, Any]:
+    """Say the same for scripts."""
+    predictor = predictions.predictor
+    return {
+        "dataset": predictor.origin.dataset,
+        "task": predictor.origin.task,
+        "classes": list(predictor.classes),
+        "windows": [
+            {name: None if _is_missing(value) else value for name, value in row.items()}
+            for row in predictions.windows.to_dict("records")
+        ],
+    }
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -224,3 +224,50 @@ def test_windows_of_unlike_trials_are_refused() -> None:
         Windows([a], [Intervals(np.array([2.5]), 1.0)])
     with pytest.raises(ValueError, match="Trial 0 has a window that reaches out"):
         Windows([a], [Intervals(np.array([-0.5]), 1.0)])
+
+
+# Samples count to some 10,000, and are mixed in single precision.
+SINGLE: dict[str, Any] = {"rtol": 1e-6, "atol": 0.01}
+
+
+def mixed_windows() -> tuple[Windows, Windows, NDArray[np.float64]]:
+    """Plain windows, the same ones mixed by a map per trial, and these by hand."""
+    lazy, eager = make_windows()
+    rng = np.random.default_rng(3)
+    matrices, offsets = rng.normal(size=(3, 2, 2)), rng.normal(size=(3, 2))
+    which = np.array([2, 0, 1])[lazy.places[:, 0]]
+    by_hand = np.einsum("nij,njt->nit", matrices[which], eager) + offsets[which, :, np.newaxis]
+    return lazy, lazy.mixed(matrices, offsets, which), by_hand
+
+
+def test_mixed_windows_are_those_mixed_by_hand_however_they_are_asked_for() -> None:
+    lazy, mixed, by_hand = mixed_windows()
+    assert mixed[:].dtype == np.float32
+    assert_allclose(mixed[:], by_hand, **SINGLE)
+    assert_allclose(mixed[[4, 4, 0]], by_hand[[4, 4, 0]], **SINGLE)
+    assert_allclose(mixed.select(np.array([7, 2]))[:], by_hand[[7, 2]], **SINGLE)
+    assert_allclose(mixed.pick(["B"])[:], by_hand[:, [1]], **SINGLE)
+    for (trial, first), window in zip(mixed.places, by_hand, strict=True):
+        assert_allclose(mixed.recordings[trial][:, first : first + 64], window, **SINGLE)
+    assert_array_equal(lazy[:], make_windows()[1])
+
+
+def test_what_is_mixed_twice_is_mixed_by_the_product() -> None:
+    _, mixed, by_hand = mixed_windows()
+    swap = np.array([[[0.0, 1.0], [1.0, 0.0]]])
+    twice = mixed.mixed(swap, np.array([[0.0, 10.0]]), np.zeros(12, dtype=int))
+    assert_allclose(twice[:], by_hand[:, ::-1] + np.array([[0], [10]]), **SINGLE)
+
+
+def test_only_trials_with_windows_are_mixed() -> None:
+    lazy, _ = make_windows()
+    chosen = lazy.select(np.flatnonzero(lazy.places[:, 0] == 2))
+    mixed = chosen.mixed(np.eye(2)[np.newaxis] * 2, np.zeros((1, 2)), np.zeros(len(chosen), dtype=int))
+    assert mixed.recordings[0] is lazy.recordings[0]
+    assert_array_equal(mixed.recordings[2], 2 * lazy.recordings[2])
+
+
+def test_two_maps_in_a_trial_are_refused() -> None:
+    lazy, _ = make_windows()
+    with pytest.raises(ValueError, match="All windows of a trial are mixed alike: give them one map"):
+        lazy.mixed(np.zeros((2, 2, 2)), np.zeros((2, 2)), np.arange(12) % 2)

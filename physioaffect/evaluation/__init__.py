@@ -1,11 +1,19 @@
 """Protocols, metrics, honest tables and reports."""
 
+from physioaffect.evaluation.calibration_centred import CalibrationCentred
+from physioaffect.evaluation.coral import CORAL
+from physioaffect.evaluation.domain_adaptation import Skada
+from physioaffect.evaluation.euclidean_alignment import EuclideanAligned
 from physioaffect.evaluation.experiment import evaluate
 from physioaffect.evaluation.models import MODELS, get_model
+from physioaffect.evaluation.named import WRAPPERS, named_model
 from physioaffect.evaluation.protocols import (
     PROTOCOLS,
     Fold,
     Protocol,
+    calibrated_rest,
+    calibrated_same_trial,
+    calibrated_trials,
     get_protocol,
     loso,
     transductive,
@@ -18,18 +26,27 @@ from physioaffect.evaluation.table import make_table
 from physioaffect.evaluation.transductive import PerSubjectScaled
 
 __all__ = [
+    "CORAL",
     "MODELS",
     "PROTOCOLS",
+    "WRAPPERS",
+    "CalibrationCentred",
+    "EuclideanAligned",
     "Fold",
     "PerSubjectScaled",
     "Protocol",
     "Result",
     "Sharing",
+    "Skada",
+    "calibrated_rest",
+    "calibrated_same_trial",
+    "calibrated_trials",
     "evaluate",
     "get_model",
     "get_protocol",
     "loso",
     "make_table",
+    "named_model",
     "sharing",
     "transductive",
     "window_random",

@@ -22,7 +22,8 @@ from physioaffect.datasets import get as get_dataset
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation.fitting import Job, run_jobs
 from physioaffect.evaluation.identity import describe, digest, hash_of_table, stable_hash
-from physioaffect.evaluation.models import FitsFolds, get_baselines, get_model, uses_of
+from physioaffect.evaluation.models import FitsFolds, get_baselines, uses_of
+from physioaffect.evaluation.named import named_model
 from physioaffect.evaluation.protocols import PROTOCOLS, Fold, Protocol, get_protocol
 from physioaffect.evaluation.report import write_report
 from physioaffect.evaluation.results import Result, RunFolder, read_json
@@ -38,6 +39,9 @@ __all__ = ["Progress", "evaluate"]
 Progress = Callable[[str, int, int], None]
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "xarray", "mne")
+
+# What a model may use under any protocol.
+_ALWAYS_GRANTED = frozenset({"checkpoint", "groups", "progress", "validation"})
 
 
 def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all options are named.
@@ -64,7 +68,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     root : path
         Where the data set lies; not for a feature table.
     models : sequence or mapping
-        Names (see `get_model`), estimators, or a mapping from names to estimators.
+        Names (see `named_model`), estimators, or a mapping from names to estimators.
     protocols : sequence of str or Protocol
         Names of ``PROTOCOLS``, or protocols. Under one that grants the unlabelled test windows, models that
         do not use them themselves get features standardised per person (`PerSubjectScaled`).
@@ -120,7 +124,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         "seed": seed,
         "strict": strict,
         "versions": {"python": platform.python_version(), "physioaffect": version("physioaffect")}
-        | {name: version(name) for name in _LIBRARIES},
+        | {name: version(name) for name in (*_LIBRARIES, *_more_libraries(named))},
     }
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="physioaffect-"))
     # What is not registered under its name can differ from another of that name: then the labels and folds
@@ -193,6 +197,12 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     return _reported(folder)
 
 
+def _more_libraries(named: Mapping[str, Any]) -> tuple[str, ...]:
+    """Libraries on which only some models' numbers depend."""
+    is_network = [type(model).__module__.startswith("physioaffect.graphs") for model in named.values()]
+    return ("torch",) if any(is_network) else ()
+
+
 class _Plan(NamedTuple):
     protocol: Protocol
     folds: tuple[Fold, ...]
@@ -244,7 +254,7 @@ def _named_models(models: Sequence[Any] | Mapping[str, Any], task: Task) -> dict
         if name in taken:
             raise ProtocolError(f"Two models are called {name!r}: pass a mapping with different names.")
         taken.add(name)
-        named[name] = get_model(model, task) if isinstance(model, str) else model
+        named[name] = named_model(model, task) if isinstance(model, str) else model
         if not hasattr(named[name], "fit"):
             raise ProtocolError(
                 f"Model {name!r} is no estimator: it has no fit. Pass a name or an estimator."
@@ -259,11 +269,11 @@ def _layout(model: Any) -> tuple[str, ...] | None:
 
 def _refuse_ungranted(named: Mapping[str, Any], protocol: Protocol) -> None:
     for name, model in named.items():
-        if lacking := uses_of(model) - {"groups", "validation"} - protocol.grants:
+        if lacking := uses_of(model) - _ALWAYS_GRANTED - protocol.grants:
+            better = "calibrated_trials" if "calibration" in lacking else "loso_transductive"
             raise ProtocolError(
                 f"Model {name} uses {', '.join(sorted(lacking))} windows of the test person, which protocol "
-                f"{protocol.name} does not grant. Use one that does, such as loso_transductive, or another "
-                "model."
+                f"{protocol.name} does not grant. Use one that does, such as {better}, or another model."
             )
 
 

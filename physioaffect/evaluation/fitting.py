@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
@@ -96,15 +96,19 @@ def predict(model: Any, X: Any, groups: NDArray[Any], fold: Fold, task: Task) ->
 
 
 def _run(
-    jobs: Sequence[Job], X: Any, y: NDArray[Any], groups: NDArray[Any], task: Task
+    jobs: Sequence[Job], X: Any, y: NDArray[Any], groups: NDArray[Any], task: Task, **options: Any
 ) -> tuple[Sequence[Job], list[NDArray[np.float64]], float]:
-    """Run jobs of one model, stacked if it fits folds at once; returns them, predictions and seconds each."""
+    """Run jobs of one model, stacked if it fits folds at once; returns them, predictions and seconds each.
+
+    ``options`` are handed to ``fit_folds``.
+    """
     began = time.perf_counter()
     # One thread, so that sums are added in the same order wherever this runs.
     with threadpool_limits(1):
         if isinstance(jobs[0].model, FitsFolds):
             folds = [job.fold for job in jobs]
-            options = {"groups": groups} if "groups" in uses_of(jobs[0].model) else {}
+            if "groups" in uses_of(jobs[0].model):
+                options["groups"] = groups
             seeds = [job.seed for job in jobs]
             fitted = clone(jobs[0].model).fit_folds(X, y, folds, seeds=seeds, **options)
         else:
@@ -156,11 +160,29 @@ def run_jobs(
         # Positions in the task's classes: scikit-learn mistakes classes named "1" and "2" for numbers.
         y = np.array([task.classes.index(name) for name in y])
     n_done = len(jobs) - len(todo)
-    # Unordered, so that a slow fold does not keep finished ones from the disk.
-    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-        delayed(_run)(batch, inputs[batch[0].layout], y, groups, task) for batch in _batches(todo)
-    )
-    for batch, predictions, seconds in finished:
+    batches = list(_batches(todo))
+    alone = [batch for batch in batches if isinstance(batch[0].model, FitsFolds)]
+    others = [batch for batch in batches if not isinstance(batch[0].model, FitsFolds)]
+
+    def stacks() -> Iterator[Any]:
+        # Here and one after another, because a stack takes all cores, or the graphics card, by itself.
+        for batch in alone:
+            told = f"training {batch[0].model_name}"
+            options: dict[str, Any] = {}
+            if "checkpoint" in uses_of(batch[0].model):
+                options["checkpoint"] = store.checkpoint(batch[0].part)
+            if "progress" in uses_of(batch[0].model):
+                options["progress"] = _Epochs(told, len(batch), tell)
+            with parallel_config(backend="threading", n_jobs=n_jobs):
+                yield _run(batch, inputs[batch[0].layout], y, groups, task, **options)
+
+    def fits() -> Iterator[Any]:
+        # Unordered, so that a slow fold does not keep finished ones from the disk.
+        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(_run)(batch, inputs[batch[0].layout], y, groups, task) for batch in others
+        )
+
+    for batch, predictions, seconds in chain(stacks(), fits()):
         # A stack is one part, so that it is continued whole or not at all.
         frames = [_frame(job, table, task, p) for job, p in zip(batch, predictions, strict=True)]
         store.write_part(
@@ -168,3 +190,15 @@ def run_jobs(
         )
         n_done += len(batch)
         tell("fitting", n_done, len(jobs))
+
+
+class _Epochs:
+    """Adds up the epochs of a stack's networks, which end in any order."""
+
+    def __init__(self, what: str, n_networks: int, tell: Callable[[str, int, int], None]) -> None:
+        self.what, self.n_networks, self.tell = what, n_networks, tell
+        self.done: dict[str, int] = {}
+
+    def __call__(self, name: str, done: int, epochs: int) -> None:
+        self.done[name] = done
+        self.tell(self.what, sum(self.done.values()), self.n_networks * epochs)

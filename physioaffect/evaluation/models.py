@@ -13,13 +13,18 @@ so on; a model of numbers gets the numbers. It may also state
     ``"unlabelled"`` (keyword ``target=(X, groups)`` of ``fit``), ``"calibration"`` (keyword
     ``calibration=(X, y, groups)``; a model that does not ask for these trains on them). What a protocol does
     not grant is refused.
+``takes_covariances``
+    True if it takes covariances as ``Covariance`` gives them (without ``log``), so that whoever changes its
+    windows lets them remain covariances.
 ``fit_folds(X, y, folds, *, seeds)``
-    Fits all folds at once and returns one fitted estimator per fold; ``groups`` too if the model uses them.
+    Fits all folds at once and returns one fitted estimator per fold. If the model uses them it also gets
+    ``groups``; ``"checkpoint"``, a folder from which an interrupted training goes on; and ``"progress"``,
+    called with (fold, epochs done, epochs).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -41,8 +46,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
-from physioaffect.errors import ProtocolError
+from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation.protocols import Fold
+from physioaffect.evaluation.tangent_logistic import TangentLogistic
 from physioaffect.recording import Task
 
 __all__ = [
@@ -60,8 +66,14 @@ __all__ = [
 BASELINE_COLUMNS = ("order", "time", "trial_number")
 
 
+class _ByMethod(type(Protocol)):  # type: ignore[misc]  # typing names it only privately.
+    def __instancecheck__(cls, instance: Any) -> bool:
+        # By the instance and not its class: a wrapper fits folds only if its model does.
+        return hasattr(instance, "fit_folds")
+
+
 @runtime_checkable
-class FitsFolds(Protocol):
+class FitsFolds(Protocol, metaclass=_ByMethod):
     """A model that trains all folds at once."""
 
     def fit_folds(
@@ -163,6 +175,7 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "lda": lambda: _scaled(EvenLDA()),
     "logistic": lambda: _scaled(LogisticRegression(class_weight="balanced", max_iter=1000)),
     "random_forest": lambda: RandomForestClassifier(300, class_weight="balanced"),
+    "riemann": TangentLogistic,
     "svm": lambda: _scaled(SVC(class_weight="balanced")),
 }
 REGRESSORS: dict[str, Callable[[], Any]] = {
@@ -172,7 +185,20 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
     "ridge": lambda: _scaled(Ridge()),
     "svm": lambda: _scaled(SVR()),
 }
-MODELS = tuple(sorted(CLASSIFIERS | REGRESSORS))
+# Names of physioaffect.graphs.NETWORKS, which takes seconds to import.
+NETWORKS = (
+    "dgcnn",
+    "eegnet",
+    "gcbnet",
+    "histn",
+    "lggnet",
+    "linear",
+    "mlp",
+    "rbtransformer",
+    "rgnn",
+    "tsception",
+)
+MODELS = tuple(sorted(CLASSIFIERS | REGRESSORS)) + NETWORKS
 
 
 def get_model(name: str, task: Task) -> Any:
@@ -196,16 +222,32 @@ def get_model(name: str, task: Task) -> Any:
     ProtocolError
         If there is no such model for this kind of task.
     """
-    if task.kind == "regression":
-        if name in REGRESSORS:
-            return REGRESSORS[name]()
-    elif name in CLASSIFIERS:
-        return CLASSIFIERS[name]()
-    known = REGRESSORS if task.kind == "regression" else CLASSIFIERS
+    own = REGRESSORS if task.kind == "regression" else CLASSIFIERS
+    if name in own:
+        return own[name]()
+    known = [*own, *NETWORKS]
+    if name in NETWORKS:
+        networks = _networks()
+        made = networks[name].regressor if task.kind == "regression" else networks[name].classifier
+        if made is not None:
+            return made()
+        known = [*own, *(other for other in networks if networks[other].regressor is not None)]
     raise ProtocolError(
         f"There is no model {name!r} for the {task.kind} task {task.name}: use one of {', '.join(known)}, or "
         "pass an estimator from Python."
     )
+
+
+def _networks() -> Mapping[str, Any]:
+    try:
+        from physioaffect.graphs import NETWORKS as KNOWN  # noqa: PLC0415  It imports torch.
+    except ImportError as error:
+        if error.name != "torch":
+            raise
+        raise DataError(
+            "Networks need torch, which is not installed: pip install 'physioaffect[torch]'"
+        ) from error
+    return KNOWN
 
 
 def _clock(model: Any) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,187 +13,32 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from physioaffect.errors import ProtocolError
+from physioaffect.evaluation.calibrated import calibrated_rest, calibrated_same_trial, calibrated_trials
+from physioaffect.evaluation.folds import Fold, Protocol, codes, is_categorical, person_names
+from physioaffect.evaluation.loso import loso
 from physioaffect.recording import Exclusion, Report
 
 __all__ = [
     "PROTOCOLS",
     "Fold",
     "Protocol",
+    "calibrated_rest",
+    "calibrated_same_trial",
+    "calibrated_trials",
+    "codes",
     "get_protocol",
     "loso",
+    "person_names",
     "transductive",
     "window_random",
     "within_subject_trial",
 ]
 
-Indices = NDArray[np.intp]
-
-
-def _nothing() -> Indices:
-    return np.empty(0, dtype=np.intp)
-
-
-# What a level is made of: a trial's number repeats in every session, a session's in every subject.
-LEVELS = {
-    "dataset": ("dataset",),
-    "subject": ("dataset", "subject"),
-    "session": ("dataset", "subject", "session"),
-    "trial": ("dataset", "subject", "session", "trial"),
-    "stimulus": ("dataset", "stimulus"),
-    "window": ("dataset", "subject", "session", "trial", "window"),
-}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Fold:
-    """One split, as positions in the table of windows.
-
-    ``train_idx`` and ``validation_idx`` carry labels; ``calibration_idx`` holds labelled windows of the
-    held-out unit that have left the test; ``unlabelled_idx`` windows that may be seen without their labels;
-    ``test_idx`` those that are predicted.
-    """
-
-    name: str
-    train_idx: Indices
-    validation_idx: Indices = field(default_factory=_nothing)
-    calibration_idx: Indices = field(default_factory=_nothing)
-    unlabelled_idx: Indices = field(default_factory=_nothing)
-    test_idx: Indices
-
-    @property
-    def fitted_idx(self) -> Indices:
-        """All windows whose labels a model may see, in the order of the table."""
-        return np.sort(np.concatenate([self.train_idx, self.validation_idx, self.calibration_idx]))
-
-
-def codes(coords: pd.DataFrame, level: str) -> NDArray[np.intp]:
-    """Number the units of a level (a key of ``LEVELS``) from 0, one number per window."""
-    numbers = coords.groupby(list(LEVELS[level]), sort=False, observed=True).ngroup()
-    return np.asarray(numbers, dtype=np.intp)
-
-
-def person_names(coords: pd.DataFrame) -> NDArray[np.str_]:
-    """Name of each window's person, shape (n_windows,); after the data set's where there are several."""
-    subject = coords["subject"].to_numpy(dtype=str)
-    if coords["dataset"].nunique() < 2:
-        return subject
-    return np.char.add(np.char.add(coords["dataset"].to_numpy(dtype=str), "/"), subject)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """How people, trials and windows are divided.
-
-    Parameters
-    ----------
-    name : str
-        Name on the command line.
-    holds_out : str or tuple of str
-        Levels (``"dataset"``, ``"subject"``, ``"session"``, ``"trial"``, ``"stimulus"``, ``"window"``) no
-        unit of which is ever on both sides; checked for every fold. Validation is cut by the first.
-    shares : str
-        What train and test still have in common, in words.
-    claim : str, optional
-        What a good score shows. None: nothing, and every result is watermarked.
-    folds : callable
-        ``folds(coords, rng, report)``: yields `Fold` without validation.
-    grants : frozenset of str
-        What a model may look at besides training windows: ``"unlabelled"``, ``"calibration"``.
-    validation : float
-        Share of the training units that is set apart for models that use validation.
-    """
-
-    name: str
-    holds_out: str | tuple[str, ...]
-    shares: str
-    claim: str | None
-    folds: Callable[[pd.DataFrame, np.random.Generator, Report], Iterator[Fold]]
-    grants: frozenset[str] = frozenset()
-    validation: float = 0.2
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """The levels of ``holds_out``."""
-        return (self.holds_out,) if isinstance(self.holds_out, str) else self.holds_out
-
-    def split(
-        self, coords: pd.DataFrame, rng: np.random.Generator, report: Report | None = None
-    ) -> Iterator[Fold]:
-        """Divide the windows.
-
-        Parameters
-        ----------
-        coords : pandas.DataFrame
-            One row per window with the columns dataset, subject, session, trial, stimulus, window and
-            ``target``, its label.
-        rng : numpy.random.Generator
-            Decides whatever is random.
-        report : callable, optional
-            Called with an `Exclusion` for each subject that cannot be evaluated in this way.
-
-        Yields
-        ------
-        Fold
-
-        Raises
-        ------
-        ProtocolError
-            If the data cannot support the protocol at all, or a fold breaks its promise.
-        """
-        units = {level: codes(coords, level) for level in self.levels}
-        n_folds = 0
-        for fold in self.folds(coords, rng, report or (lambda _: None)):
-            n_folds += 1
-            if not len(fold.train_idx) or not len(fold.test_idx):
-                raise ProtocolError(f"Protocol {self.name} leaves a side of its fold {fold.name} empty.")
-            for level, numbers in units.items():
-                if shared := np.intersect1d(numbers[fold.fitted_idx], numbers[fold.test_idx]).size:
-                    raise ProtocolError(
-                        f"Protocol {self.name} promises to hold out every {level}, but in its fold "
-                        f"{fold.name} {shared} of them are on both sides. Mend its folds or its holds_out."
-                    )
-            yield _with_validation(fold, units[self.levels[0]], self.validation, rng)
-        if n_folds == 0:
-            raise ProtocolError(f"Protocol {self.name} makes no fold of these data: no subject qualifies.")
-
-
-def _with_validation(fold: Fold, units: Indices, share: float, rng: np.random.Generator) -> Fold:
-    """Move a share of the training units, cut by the same level, to validation; none of a single unit."""
-    present = np.unique(units[fold.train_idx])
-    n_validation = round(share * len(present)) if len(present) > 1 else 0
-    chosen = rng.permutation(present)[:n_validation]
-    is_validation = np.isin(units[fold.train_idx], chosen)
-    return replace(
-        fold, train_idx=fold.train_idx[~is_validation], validation_idx=fold.train_idx[is_validation]
-    )
-
-
-def _is_categorical(target: NDArray[Any]) -> bool:
-    return target.dtype.kind not in "fc"
-
-
-def _loso_folds(coords: pd.DataFrame, rng: np.random.Generator, report: Report) -> Iterator[Fold]:  # noqa: ARG001
-    units = codes(coords, "subject")
-    names = person_names(coords)
-    first_rows = np.unique(units, return_index=True)[1]
-    if len(first_rows) < 2:
-        raise ProtocolError(
-            f"Protocol loso holds out one subject and trains on the others, but there is only "
-            f"{len(first_rows)}: {', '.join(map(str, names[first_rows]))}. Add people, or use "
-            "within_subject_trial."
-        )
-    for unit, row in enumerate(first_rows):
-        yield Fold(
-            name=str(names[row]),
-            train_idx=np.flatnonzero(units != unit),
-            test_idx=np.flatnonzero(units == unit),
-        )
-
 
 def _window_folds(coords: pd.DataFrame, rng: np.random.Generator, report: Report) -> Iterator[Fold]:  # noqa: ARG001
     target = coords["target"].to_numpy()
     n_splits = 5
-    if _is_categorical(target):
+    if is_categorical(target):
         rarest = pd.Series(target).value_counts()
         if rarest.min() < n_splits:
             raise ProtocolError(
@@ -249,7 +95,7 @@ def _trial_folds(coords: pd.DataFrame, rng: np.random.Generator, report: Report)
 
 def _trial_splitter(labels: NDArray[Any], seed: int) -> tuple[StratifiedKFold | KFold | None, str]:
     """At most five folds, at least one trial of each class in each; or None and what is lacking."""
-    if not _is_categorical(labels):
+    if not is_categorical(labels):
         if len(labels) < 2:
             return None, f"{len(labels)} trial"
         return KFold(min(5, len(labels)), shuffle=True, random_state=seed), ""
@@ -259,13 +105,6 @@ def _trial_splitter(labels: NDArray[Any], seed: int) -> tuple[StratifiedKFold | 
     return StratifiedKFold(min(5, int(counts.min())), shuffle=True, random_state=seed), ""
 
 
-loso = Protocol(
-    name="loso",
-    holds_out="subject",
-    shares="Stimuli, where everyone met the same ones; nothing of the person.",
-    claim="Works for a new person who meets stimuli like those of the training people.",
-    folds=_loso_folds,
-)
 within_subject_trial = Protocol(
     name="within_subject_trial",
     holds_out="trial",
@@ -308,14 +147,43 @@ def transductive(protocol: Protocol) -> Protocol:
 
 
 PROTOCOLS = {
-    protocol.name: protocol for protocol in (window_random, within_subject_trial, loso, transductive(loso))
+    protocol.name: protocol
+    for protocol in (
+        window_random,
+        within_subject_trial,
+        loso,
+        transductive(loso),
+        calibrated_trials(),
+        calibrated_rest(),
+        calibrated_same_trial(),
+    )
+}
+_CALIBRATED: dict[str, Callable[..., Protocol]] = {
+    made.__name__: made for made in (calibrated_trials, calibrated_rest, calibrated_same_trial)
 }
 
 
 def get_protocol(protocol: str | Protocol) -> Protocol:
-    """Look a protocol up by name; a `Protocol` is returned as it is."""
+    """Look a protocol up by name; a `Protocol` is returned as it is.
+
+    The calibrated ones take another length in their names, ``calibrated_trials_5``,
+    ``calibrated_rest_60s``, or the default without one, ``calibrated_trials``.
+
+    Examples
+    --------
+    >>> get_protocol("calibrated_rest").name, get_protocol("calibrated_rest_60s").name
+    ('calibrated_rest_300s', 'calibrated_rest_60s')
+    """
     if isinstance(protocol, Protocol):
         return protocol
-    if protocol not in PROTOCOLS:
-        raise ProtocolError(f"Unknown protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")
-    return PROTOCOLS[protocol]
+    if protocol in PROTOCOLS:
+        return PROTOCOLS[protocol]
+    if protocol in _CALIBRATED:
+        return PROTOCOLS[_CALIBRATED[protocol]().name]
+    name, _, length = protocol.rpartition("_")
+    if name in _CALIBRATED and re.fullmatch(r"\d+(\.\d+)?s?", length):
+        number = float(length.rstrip("s"))
+        made = _CALIBRATED[name](int(number) if number.is_integer() else number)
+        if made.name == protocol:
+            return made
+    raise ProtocolError(f"Unknown protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")

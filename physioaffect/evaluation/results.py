@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -94,6 +95,10 @@ class RunFolder:
         """Where the fold of that name is kept."""
         return self.path / "parts" / f"{name}.parquet"
 
+    def checkpoint(self, name: str) -> Path:
+        """Folder for what a stack in training keeps, so that it can go on."""
+        return self.path / "checkpoints" / name
+
     def write_part(self, name: str, frame: pd.DataFrame, **log: Any) -> None:
         """Keep one finished fold for good."""
         _write_whole(self.part(name), _parquet(frame))
@@ -116,6 +121,8 @@ class RunFolder:
         for part in (self.path / "parts").glob("*.parquet*"):
             part.unlink()
         (self.path / "parts").rmdir()
+        # A training that is over has removed its own files.
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:

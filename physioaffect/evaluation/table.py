@@ -76,7 +76,9 @@ class Table:
             return self.raw.select(self.raw_idx)
         for values in self.features.data_vars.values():
             if values.dims[1:] == layout:
-                return values.values
+                # With the names of channels, by which networks know them, and no other coordinates.
+                names = {dim: values[dim].values for dim in layout if dim in values.coords}
+                return xr.DataArray(values.values, dims=values.dims, coords=names)
         there = [" x ".join(map(str, v.dims[1:])) for v in self.features.data_vars.values()]
         raise ProtocolError(
             f"The model wants windows of {' x '.join(layout)}; the features are {', '.join(there)}"

@@ -106,6 +106,40 @@ class Recipe:
         }
         return json.dumps(described, sort_keys=True, separators=(",", ":"), default=str)
 
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read back what `to_json` wrote; the text may come from a stranger.
+
+        Families, steps and smoothings are looked up by name among those of this package, and get the settings
+        that the text gives them. Nothing else is made, and nothing is run.
+
+        Parameters
+        ----------
+        text : str
+            JSON.
+
+        Returns
+        -------
+        Recipe
+            ``Recipe.from_json(recipe.to_json()) == recipe``.
+
+        Raises
+        ------
+        DataError
+            If the text is no recipe, or has a part, a version of a part, or a setting that this version of
+            the package does not know. Functions of one's own (``EDA(decompose=...)``) are such settings.
+
+        Examples
+        --------
+        >>> from physioaffect.features import Hjorth
+        >>> recipe = Recipe(windows=Windowing(duration=4), features=(Hjorth(),))
+        >>> Recipe.from_json(recipe.to_json()) == recipe
+        True
+        """
+        from physioaffect.features.recipe_json import recipe_from_json  # noqa: PLC0415  It knows all families.
+
+        return recipe_from_json(text)
+
     def key(self, dataset: DataSet, source_hash: str) -> str:
         """Sha256 that names what this recipe makes of these source files."""
         text = json.dumps([dataset.name, source_hash, self.to_json()])

@@ -28,7 +28,7 @@ def run_key(training: Training, replicas: Sequence[Replica], shapes: Mapping[str
     digest = hashlib.sha256(repr(training).encode())
     digest.update(json.dumps({name: list(shape) for name, shape in shapes.items()}).encode())
     for replica in replicas:
-        digest.update(f"{replica.name}/{replica.seed}".encode())
+        digest.update(f"{replica.name}/{replica.seed}/{replica.center!r}/{replica.spread!r}".encode())
         for rows in (replica.train, replica.validation, replica.unlabelled):
             digest.update(b"-" if rows is None else rows.tobytes())
     return digest.hexdigest()

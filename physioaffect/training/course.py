@@ -27,6 +27,7 @@ class Replica:
     """One network's windows, by row, and its seed.
 
     ``validation`` are the windows of early stopping; ``unlabelled`` those of the person that will be tested.
+    Numbers to predict are learnt as multiples of ``spread`` around ``center``.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Replica:
     train: NDArray[np.intp]
     validation: NDArray[np.intp] | None = None
     unlabelled: NDArray[np.intp] | None = None
+    center: float = 0.0
+    spread: float = 1.0
 
 
 class Epoch(NamedTuple):

@@ -93,7 +93,7 @@ class Group:
         ends = torch.tensor([course.n_steps * self.training.epochs for course in courses], device=self.device)
         for k in range(n_steps):
             x = self.source.gather(rows[k], shifts[k] if shifts is not None else None)
-            y = self.targets[rows[k]]
+            y = self._targets_of(rows[k], courses)
             if partners is not None and weights is not None:
                 x, y = _mixed(x, partners[k], weights[k]), _mixed(y, partners[k], weights[k])
             batch = Batch(
@@ -141,9 +141,20 @@ class Group:
                 )
             rows.append(torch.from_numpy(own).to(self.device))
         outputs = predict(stack, self.source, rows)
-        return {
-            number: float(self.training.loss(outputs[number], self.targets[rows[number]])) for number in ended
-        }
+        losses = {}
+        for number in ended:
+            targets = self._targets_of(rows[number][None], [courses[number]])[0]
+            losses[number] = float(self.training.loss(outputs[number], targets))
+        return losses
+
+    def _targets_of(self, rows: Tensor, courses: Sequence[Course]) -> Tensor:
+        """Targets of each network, (n_networks, n) -> (n_networks, n, ...), in the unit it learns them in."""
+        targets = self.targets[rows]
+        if all(course.replica.spread == 1 and course.replica.center == 0 for course in courses):
+            return targets
+        units = [[course.replica.center, course.replica.spread] for course in courses]
+        center, spread = torch.tensor(units, device=self.device).unbind(dim=1)
+        return (targets - center[:, None]) / spread[:, None]
 
     def _finish(self, stack: Stack, course: Course, number: int) -> None:
         state = course.best_state if course.best_state is not None else stack.state(number)

@@ -1,10 +1,13 @@
-"""How many networks to run as one."""
+"""How many networks to run as one, and on how many threads."""
 
 from __future__ import annotations
 
 import torch
+from torch import nn
 
-__all__ = ["stack_size"]
+from physioaffect.training.settings import Training
+
+__all__ = ["is_large", "stack_size"]
 
 
 def stack_size(device: torch.device) -> int:
@@ -14,3 +17,9 @@ def stack_size(device: torch.device) -> int:
     stack do not fit its caches, which costs more than fewer calls save (docs/performance.md).
     """
     return 2**20 if device.type == "cuda" else 1
+
+
+def is_large(network: nn.Module, training: Training) -> bool:
+    """Whether the products of one network are worth more than one thread."""
+    n_weights = sum(weight.numel() for weight in network.parameters())
+    return n_weights * training.batch_size > 5e7

@@ -82,16 +82,23 @@ class Source:
             if not np.isfinite(recordings[index]).all():
                 _refuse_missing(np.concatenate([part[:] for part in parts]))
 
-    def moments(self, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation over windows: of each of their numbers, or of each channel of raw ones.
+    def moments(self, rows: NDArray[np.intp], *, over_time: bool) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation over windows: of each of their numbers, or of each channel.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            The windows.
+        over_time : bool
+            Whether the samples of a channel count as one sample more each.
 
         Returns
         -------
         mean, deviation : Tensor, float64, on the processor
-            Of the shape of a window; (n_channels, 1) for raw windows.
+            Of the shape of a window; (n_channels, 1) over time.
         """
-        if self._first is None:
-            own = self._table[torch.from_numpy(rows).to(self._table.device)].double()
+        if not over_time:
+            own = self.gather(torch.from_numpy(rows).to(self._table.device)).double()
             return own.mean(dim=0).cpu(), own.std(dim=0, correction=0).cpu()
         if self._sums is None:
             self._sums = self._sums_of_windows()
@@ -100,12 +107,11 @@ class Source:
         return torch.from_numpy(first)[:, None], torch.from_numpy(deviation)[:, None]
 
     def _sums_of_windows(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Sums and sums of squares of each raw window, (n_windows, n_channels) each."""
-        assert self._first is not None
+        """Sums and sums of squares of each window, (n_windows, n_channels) each."""
         totals: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = ([], [])
         for begin in range(0, len(self), 512):
             rows = torch.arange(begin, min(begin + 512, len(self)))
-            windows = self.gather(rows.to(self._first.device)).double()
+            windows = self.gather(rows.to(self._table.device)).double()
             for total, part in zip(totals, (windows, windows.square()), strict=True):
                 total.append(part.sum(dim=-1).cpu().numpy())
         return np.concatenate(totals[0]), np.concatenate(totals[1])

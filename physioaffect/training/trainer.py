@@ -16,7 +16,7 @@ from physioaffect.errors import ProtocolError
 from physioaffect.training.checkpoint import Checkpoint
 from physioaffect.training.course import Course, Replica, Trained
 from physioaffect.training.group import Group
-from physioaffect.training.placing import stack_size
+from physioaffect.training.placing import is_large, stack_size
 from physioaffect.training.sampling import Population
 from physioaffect.training.settings import Training
 from physioaffect.training.source import Source
@@ -87,7 +87,7 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
     for replica, population in zip(replicas, populations, strict=True):
         if training.sampler.n_steps(population, training.batch_size) < 1:
             raise ProtocolError(
-                f"Fold {replica.name} trains on {len(population.rows)} windows, which do not fill one batch "
+                f"Fold {replica.name} has n_samples={len(population.rows)} windows, which do not fill one batch "
                 f"of {training.batch_size}: lower batch_size, or use shorter steps between windows."
             )
     size = stack if stack is not None else stack_size(device)
@@ -111,13 +111,12 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
         )
         for first in range(0, len(networks), size)
     ]
-    if device.type == "cpu" and len(groups) > 1:
-        # Threads of torch's own would wait for each other more than they work. Ours are as many as the
-        # caller's joblib.parallel_config says.
-        with torch_threads(1):
-            finished = Parallel(require="sharedmem")(delayed(group.run)() for group in groups)
-    else:
-        finished = [group.run() for group in groups]
+    alone = len(groups) == 1 and is_large(networks[0], training)
+    # Threads of torch's own would wait for each other more than they work in small products. Ours, one for
+    # each group, are as many as the caller's joblib.parallel_config says.
+    with torch_threads(torch.get_num_threads() if alone else 1):
+        n_jobs = 1 if device.type == "cuda" else None
+        finished = Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(group.run)() for group in groups)
     for group in groups:
         if group.checkpoint is not None:
             group.checkpoint.remove()

@@ -26,6 +26,8 @@ def coords_of(**sizes: int) -> pd.DataFrame:
     return make_table(feature_table(**sizes), VALENCE)[0].coords
 
 
+# The others have test_calibrated.py.
+UNCALIBRATED = [name for name, protocol in PROTOCOLS.items() if "calibration" not in protocol.grants]
 worlds = st.builds(
     coords_of,
     n_subjects=st.integers(2, 5),
@@ -35,7 +37,7 @@ worlds = st.builds(
 )
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", UNCALIBRATED)
 @settings(max_examples=20, deadline=None)
 @given(coords=worlds, seed=st.integers(0, 2**32 - 1))
 def test_no_group_is_ever_on_both_sides(name, coords, seed):
@@ -51,7 +53,7 @@ def test_no_group_is_ever_on_both_sides(name, coords, seed):
         assert len(fold.test_idx)
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", UNCALIBRATED)
 @settings(max_examples=20, deadline=None)
 @given(coords=worlds, seed=st.integers(0, 2**32 - 1))
 def test_every_window_is_tested_once(name, coords, seed):
@@ -59,7 +61,7 @@ def test_every_window_is_tested_once(name, coords, seed):
     assert sorted(np.concatenate(tested)) == list(range(len(coords)))
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", UNCALIBRATED)
 def test_the_same_seed_gives_the_same_folds(name):
     coords = coords_of()
     first, second, other = (
@@ -138,8 +140,10 @@ def test_transductive_grants_the_test_windows_unlabelled_and_says_so():
         assert fold.unlabelled_idx.tolist() == fold.test_idx.tolist()
 
 
-def test_only_window_random_is_without_a_claim():
-    assert [name for name, protocol in PROTOCOLS.items() if protocol.claim is None] == ["window_random"]
+def test_only_what_shares_trials_is_without_a_claim():
+    without = [name for name, protocol in PROTOCOLS.items() if protocol.claim is None]
+    assert without == ["window_random", "calibrated_same_trial_10s"]
+    assert [name for name, protocol in PROTOCOLS.items() if "window" in protocol.levels] == without
 
 
 def test_what_is_shared_is_measured():
@@ -147,6 +151,7 @@ def test_what_is_shared_is_measured():
     measured = {
         name: [sharing(coords, fold) for fold in protocol.split(coords, np.random.default_rng(0))]
         for name, protocol in PROTOCOLS.items()
+        if name in UNCALIBRATED
     }
     assert all(
         s.subject == s.session == s.trial == s.samples == 0 and s.stimulus == 1 for s in measured["loso"]

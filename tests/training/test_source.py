@@ -52,15 +52,25 @@ def test_parts_are_counted_through_and_share_their_trials(windows):
 
 def test_moments_of_raw_windows_are_those_of_all_their_samples(windows):
     rows = np.array([0, 3, 5, 11])
-    mean, deviation = Source([windows], CPU).moments(rows)
+    mean, deviation = Source([windows], CPU).moments(rows, over_time=True)
     joined = windows[rows].astype(float).transpose(1, 0, 2).reshape(3, -1)
     assert_allclose(mean[:, 0], joined.mean(axis=1), rtol=1e-10)
     assert_allclose(deviation[:, 0], joined.std(axis=1), rtol=1e-10)
 
 
+def test_moments_of_raw_windows_in_an_array_are_the_same(windows):
+    rows = np.array([0, 3, 5, 11])
+    for one, other in zip(
+        Source([windows[:]], CPU).moments(rows, over_time=True),
+        Source([windows], CPU).moments(rows, over_time=True),
+        strict=True,
+    ):
+        assert_allclose(one, other, rtol=1e-12)
+
+
 def test_moments_of_a_table_are_those_of_each_number():
     X = np.random.default_rng(0).standard_normal((20, 4, 5)).astype(np.float32)
-    mean, deviation = Source([X[:12], X[12:]], CPU).moments(np.arange(5, 17))
+    mean, deviation = Source([X[:12], X[12:]], CPU).moments(np.arange(5, 17), over_time=False)
     assert_allclose(mean, X[5:17].mean(axis=0, dtype=float), atol=1e-12)
     assert_allclose(deviation, X[5:17].std(axis=0, dtype=float), atol=1e-12)
 

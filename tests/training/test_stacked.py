@@ -200,7 +200,7 @@ def test_a_batch_is_overfitted_to_no_loss():
 
 
 def test_fewer_windows_than_a_batch_are_refused(world):
-    with pytest.raises(ProtocolError, match=r"Fold fold 0 trains on 120 windows, .* one batch of 128"):
+    with pytest.raises(ProtocolError, match=r"Fold fold 0 has n_samples=120 windows, .* one batch of 128"):
         trained(world, dataclasses.replace(PLAIN, batch_size=128, sampler=Shuffled()), stack=4)
 
 

@@ -1,0 +1,343 @@
+"""What networks as estimators share: reading windows, training one or all folds, predicting."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import column_or_1d, validate_data
+from torch import Tensor, nn
+
+from physioaffect.device import resolve_device
+from physioaffect.errors import DataError, ProtocolError
+from physioaffect.training import (
+    Epoch,
+    Replica,
+    Source,
+    Stack,
+    Standardised,
+    Trained,
+    Training,
+    predict,
+    torch_threads,
+    train,
+)
+
+from .folds import FoldLike, Rows, merged
+from .inputs import About, about_windows, in_order
+
+__all__ = ["Input", "NetworkEstimator"]
+
+Labelled = tuple[Any, NDArray[Any], NDArray[Any]]
+Unlabelled = tuple[Any, NDArray[Any]]
+
+
+class Input(NamedTuple):
+    """What a network is built for: ``n_last`` is the number of bands or of samples of a window."""
+
+    n_channels: int
+    n_last: int
+    ch_names: tuple[str, ...] | None
+    sfreq: float | None
+    n_outputs: int
+
+
+class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types.
+    """What all networks share: reading windows, training one or many, predicting.
+
+    A class says ``layout`` and `network`; its constructor keeps the arguments ``epochs``, ``batch_size``,
+    ``learning_rate``, ``weight_decay``, ``patience``, ``ch_names``, ``random_state`` and ``device``.
+    """
+
+    layout: ClassVar[tuple[str, ...]]
+    # Whether windows may also come as a table, (n_windows, n_features).
+    takes_tables: ClassVar[bool] = False
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    patience: int | None
+    ch_names: Sequence[str] | None
+    random_state: int | None
+    device: Any
+
+    @abstractmethod
+    def network(self, about: Input) -> nn.Module:
+        """Build the network for an input, with weights drawn from torch's generator."""
+
+    @abstractmethod
+    def training(self) -> Training:
+        """Say how it is trained."""
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """What it asks for besides ``X`` and ``y``: windows to stop early by, and to go on learning from."""
+        wanted = {"checkpoint", "progress"}
+        wanted |= {"validation"} if self.patience is not None else set()
+        return frozenset(wanted | ({"calibration"} if self.calibration() is not None else set()))
+
+    def calibration(self) -> Training | None:
+        """Say how it goes on learning from labelled windows of the person to be tested; None: not at all."""
+        return None
+
+    def fit(  # noqa: PLR0913  The contract of models, by name.
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        validation: Labelled | None = None,
+        target: Unlabelled | None = None,
+        calibration: Labelled | None = None,
+        checkpoint: Path | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Self:
+        """Train on windows.
+
+        Parameters
+        ----------
+        X : array-like, DataArray or Windows, shape (n_windows, n_channels, n_last)
+            Windows in the order of ``layout``. Where they name their channels, those of prediction are
+            matched by name.
+        y : array-like, shape (n_windows,)
+            Labels.
+        groups : array-like, shape (n_windows,), optional
+            Person of each window.
+        validation, calibration : tuple, optional
+            More labelled windows ``(X, y, groups)``, for a model that ``uses`` them.
+        target : tuple, optional
+            Unlabelled windows ``(X, groups)`` of the people that will be tested, likewise.
+        checkpoint : path, optional
+            Folder from which an interrupted training goes on.
+        progress : callable, optional
+            Called with (name, epochs done, epochs).
+        """
+        if y is None:
+            raise DataError("A network requires y to be passed, but the target y is None.")
+        y = self._checked_labels(column_or_1d(y, warn=True))
+        seed = self.random_state
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1)[0])
+        parts = [X]
+        labels = [y]
+        people = [np.asarray(groups) if groups is not None else None]
+        rows = {"train_idx": np.arange(len(labels[0]))}
+        for name, more in (("validation_idx", validation), ("calibration_idx", calibration)):
+            rows[name] = np.arange(len(more[1]) if more is not None else 0) + sum(map(len, labels))
+            if more is not None:
+                parts.append(more[0])
+                labels.append(np.asarray(more[1]))
+                people.append(np.asarray(more[2]))
+        rows["unlabelled_idx"] = np.arange(0)
+        if target is not None:
+            n_known, n_new = sum(map(len, labels)), target[0].shape[0]
+            rows["unlabelled_idx"] = n_known + np.arange(n_new)
+            parts.append(target[0])
+            # Their labels are never looked at: they are none.
+            labels.append(np.repeat(labels[0][:1], n_new))
+            people.append(np.asarray(target[1]))
+        known = None if people[0] is None else np.concatenate([p for p in people if p is not None])
+        fold = Rows(name="fit", **rows)
+        self._fit_all(
+            [self],
+            parts,
+            np.concatenate(labels),
+            [fold],
+            [seed],
+            groups=known,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        return self
+
+    def fit_folds(
+        self,
+        X: Any,
+        y: ArrayLike,
+        folds: Sequence[FoldLike],
+        *,
+        seeds: Sequence[int],
+        groups: ArrayLike | None = None,
+        checkpoint: Path | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> list[Self]:
+        """Train one network a fold, all together.
+
+        Parameters
+        ----------
+        X, y, groups
+            All windows, as for `fit`.
+        folds : sequence of Fold
+            Rows of each.
+        seeds : sequence of int
+            One for each fold.
+        checkpoint, progress
+            As for `fit`.
+
+        Returns
+        -------
+        fitted : list of estimators
+            Each equals, to rounding, `fit` on that fold's windows with that fold's seed.
+        """
+        own = [merged(fold, self.uses) for fold in folds]
+        fitted = [clone(self) for _ in folds]
+        known = np.asarray(groups) if groups is not None else None
+        return self._fit_all(
+            fitted,
+            [X],
+            self._checked_labels(np.asarray(y)),
+            own,
+            seeds,
+            groups=known,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+
+    def _fit_all(  # noqa: PLR0913
+        self,
+        estimators: list[Any],
+        parts: Sequence[Any],
+        y: NDArray[Any],
+        folds: Sequence[FoldLike],
+        seeds: Sequence[int],
+        *,
+        groups: NDArray[Any] | None,
+        checkpoint: Path | None,
+        progress: Callable[[str, int, int], None] | None,
+    ) -> list[Any]:
+        device = torch.device(resolve_device(self.device))
+        training = self.training()
+        named = [self._arranged(part, is_new=number == 0) for number, part in enumerate(parts)]
+        about = named[0][1]
+        if len(y) != sum(part.shape[0] for part, _ in named):
+            raise DataError(f"There are {sum(p.shape[0] for p, _ in named)} windows and {len(y)} labels.")
+        source = Source([part for part, _ in named], device)
+        people = np.unique(groups, return_inverse=True)[1] if groups is not None else None
+        # Networks with different classes have different outputs and cannot be one stack.
+        together: dict[tuple[Any, ...], list[int]] = {}
+        for number, fold in enumerate(folds):
+            together.setdefault(estimators[number]._learn_labels(y[fold.train_idx]), []).append(number)
+        for numbers in together.values():
+            first = estimators[numbers[0]]
+            labels, targets, n_outputs = first._targets(y, training)
+            shape = Input(*about, n_outputs)
+            own = [folds[number] for number in numbers]
+            replicas = [
+                self._replica(fold, seeds[number], labels) for fold, number in zip(own, numbers, strict=True)
+            ]
+            networks = [self._fresh_network(shape, replica, source) for replica in replicas]
+            shared = {"labels": labels, "subjects": people, "device": device}
+            kept = checkpoint / f"classes-{numbers[0]:05d}" if checkpoint is not None else None
+            trained = train(
+                networks, source, targets, replicas, training, **shared, checkpoint=kept, progress=progress
+            )
+            _take_over(networks, trained)
+            if (more := self.calibration()) is not None:
+                frozen = replace(more, frozen=tuple(f"network.{name}" for name in more.frozen))
+                again = [_calibrating(fold, replica) for fold, replica in zip(own, replicas, strict=True)]
+                _take_over(networks, train(networks, source, targets, again, frozen, **shared))
+            for number, network, replica, one in zip(numbers, networks, replicas, trained, strict=True):
+                estimators[number]._keep(network, shape, replica, one.history)
+        return estimators
+
+    def _replica(self, fold: FoldLike, seed: int, labels: NDArray[Any]) -> Replica:  # noqa: ARG002
+        """What the network of a fold learns from; a regressor also looks at the labels."""
+        return Replica(
+            name=fold.name,
+            seed=int(seed),
+            train=fold.train_idx,
+            validation=fold.validation_idx if self.patience is not None else None,
+            unlabelled=fold.unlabelled_idx if "unlabelled" in self.uses else None,
+        )
+
+    @abstractmethod
+    def _checked_labels(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Refuse labels of another kind."""
+
+    @abstractmethod
+    def _learn_labels(self, y: NDArray[Any]) -> tuple[Any, ...]:
+        """Note the labels of training; networks for which this differs cannot be one stack."""
+
+    @abstractmethod
+    def _targets(self, y: NDArray[Any], training: Training) -> tuple[NDArray[Any], Tensor, int]:
+        """Labels for samplers, targets of the loss, and outputs of the network."""
+
+    def _fresh_network(self, shape: Input, replica: Replica, source: Source) -> Standardised:
+        """Network with weights drawn from a seed, that standardises by the windows it will learn from."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(np.random.SeedSequence([replica.seed, 3]).generate_state(1)[0]))
+            network = self.network(shape)
+        over_time = self.layout[-1] == "time"
+        standardised = Standardised(network, (shape.n_channels, 1 if over_time else shape.n_last))
+        standardised.standardise.fit(*source.moments(replica.train, over_time=over_time))
+        return standardised
+
+    def _keep(
+        self,
+        network: Standardised,
+        shape: Input,
+        replica: Replica,  # noqa: ARG002  A regressor looks at it.
+        history: Sequence[Epoch],
+    ) -> None:
+        self.network_ = network.eval()
+        self.input_ = shape
+        # As scikit-learn counts: what the second dimension holds.
+        self.n_features_in_ = shape.n_channels
+        self.ch_names_ = shape.ch_names
+        self.history_ = tuple(history)
+
+    def _arranged(self, X: Any, *, is_new: bool = False) -> tuple[Any, About]:
+        """Windows in the order of the channels that are known by name, and what is known of them."""
+        if self.takes_tables and len(getattr(X, "shape", ())) != 3:
+            X = validate_data(self, X, reset=is_new)[:, :, None]
+        known = getattr(self, "ch_names_", None) or self.ch_names
+        X = in_order(X, known)
+        return X, about_windows(X, known, self.layout)
+
+    def outputs(self, X: Any) -> NDArray[np.float64]:
+        """Raw outputs of the network, shape (n_windows, n_outputs)."""
+        if not hasattr(self, "network_"):
+            raise NotFittedError(f"This {type(self).__name__} has not been fitted: call fit first.")
+        windows, about = self._arranged(X)
+        expected = self.input_
+        if (about.n_channels, about.n_last) != (expected.n_channels, expected.n_last):
+            raise DataError(
+                f"The network was trained on windows of {expected.n_channels} x {expected.n_last} "
+                f"({' x '.join(self.layout)}), these are {about.n_channels} x {about.n_last}. Cut them alike."
+            )
+        if about.sfreq is not None and expected.sfreq not in (None, about.sfreq):
+            raise DataError(
+                f"The network was trained on samples at {expected.sfreq:g} Hz, these come at "
+                f"{about.sfreq:g} Hz. Resample them."
+            )
+        if windows.shape[0] == 0:
+            return np.empty((0, expected.n_outputs))
+        device = torch.device(resolve_device(self.device))
+        source = Source([windows], device)
+        with torch_threads(1):
+            rows = torch.arange(len(source), device=device)
+            values = predict(Stack([self.network_], device), source, [rows])[0]
+        return np.asarray(values.double().cpu().numpy())
+
+
+def _take_over(networks: Sequence[nn.Module], trained: Sequence[Trained]) -> None:
+    for network, one in zip(networks, trained, strict=True):
+        # Constants are no part of the state.
+        network.load_state_dict(one.state, strict=False)
+
+
+def _calibrating(fold: FoldLike, replica: Replica) -> Replica:
+    if len(fold.calibration_idx) == 0:
+        raise ProtocolError(
+            f"Fold {fold.name} has no calibration windows, from which this model goes on learning. Use a "
+            "protocol that grants some, such as calibrated_trials, or pass calibration=(X, y, groups)."
+        )
+    return replace(replica, train=fold.calibration_idx, validation=None, unlabelled=None)

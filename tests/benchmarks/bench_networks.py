@@ -1,0 +1,149 @@
+"""Training of networks, one fold and all, beside TorchEEG's DGCNN: run with `make bench`.
+
+The peer is no dependency: see the head of bench_peers.py. Data are noise of the size of SEED and DREAMER; the
+time does not depend on what they say.
+"""
+
+import importlib.util
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from joblib import parallel_config
+from torch import Tensor, nn
+
+from physioaffect.graphs import NETWORKS
+from physioaffect.graphs.network_estimator import Input
+from physioaffect.training import CrossEntropy, Replica, Source, Standardised, Training, torch_threads, train
+from physioaffect.training.stack import Stack
+
+N_WINDOWS, N_CLASSES = 50_000, 3
+DREAMER = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
+CPU = torch.device("cpu")
+
+
+class World:
+    """Windows with labels, and fresh networks for them."""
+
+    def __init__(self, name: str, shape: tuple[int, int], n_classes: int, n_windows: int) -> None:
+        rng = np.random.default_rng(0)
+        self.labels = rng.integers(0, n_classes, n_windows)
+        X = rng.standard_normal((n_windows, *shape), dtype=np.float32)
+        self.source = Source([X], CPU)
+        self.targets = CrossEntropy().targets(torch.from_numpy(self.labels), n_classes)
+        self.model = NETWORKS[name].classifier()
+        names = DREAMER if shape[0] == len(DREAMER) else None
+        self.input = Input(shape[0], shape[1], names, 128.0, n_classes)
+
+    def network(self) -> nn.Module:
+        torch.manual_seed(0)
+        last = 1 if self.model.layout[-1] == "time" else self.input.n_last
+        return Standardised(self.model.network(self.input), (self.input.n_channels, last))
+
+    def epochs(
+        self, n_folds: int, *, batch_size: int = 64, n_windows: int | None = None, **options: Any
+    ) -> None:
+        """One epoch of each fold."""
+        rows = np.arange(n_windows or len(self.source))
+        replicas = [Replica(name=str(fold), seed=fold, train=rows) for fold in range(n_folds)]
+        train(
+            [self.network() for _ in replicas],
+            self.source,
+            self.targets,
+            replicas,
+            Training(epochs=1, batch_size=batch_size, learning_rate=1e-3),
+            labels=self.labels,
+            **options,
+        )
+
+
+@pytest.fixture(scope="module")
+def seed() -> World:
+    return World("dgcnn", (62, 5), N_CLASSES, N_WINDOWS)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    with torch_threads(1):
+        yield
+
+
+def peer() -> nn.Module:
+    """TorchEEG's DGCNN, from its file: its package does not import without torch_scatter."""
+    package = importlib.util.find_spec("torcheeg")
+    if package is None or not package.submodule_search_locations:
+        pytest.skip("torcheeg is not there; the head of bench_peers.py says how to install the peers")
+    path = f"{package.submodule_search_locations[0]}/models/gnn/dgcnn.py"
+    spec = importlib.util.spec_from_file_location("peer_dgcnn", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    network: nn.Module = module.DGCNN(in_channels=5, num_electrodes=62, hid_channels=32, num_classes=3)
+    return network
+
+
+def plain_epoch(network: nn.Module, X: Tensor, y: Tensor) -> None:
+    """What a user writes who has windows in memory and wants no more than an epoch."""
+    adam = torch.optim.Adam(network.parameters(), lr=1e-3)
+    order = torch.randperm(len(X))
+    for rows in order[: len(X) // 64 * 64].split(64):
+        adam.zero_grad()
+        nn.functional.cross_entropy(network(X[rows]), y[rows]).backward()
+        adam.step()
+
+
+@pytest.mark.parametrize("whose", ["ours", "torcheeg, bare loop"])
+def bench_dgcnn_epoch_of_one_fold(benchmark: Any, seed: World, whose: str) -> None:
+    if whose == "ours":
+        benchmark.pedantic(lambda: seed.epochs(1), rounds=5, warmup_rounds=1)
+    else:
+        network, X = peer(), seed.source.gather(torch.arange(N_WINDOWS))
+        y = torch.from_numpy(seed.labels)
+        benchmark.pedantic(lambda: plain_epoch(network, X, y), rounds=5, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("way", ["side by side", "one stack"])
+def bench_dgcnn_epoch_of_fifteen_folds(benchmark: Any, seed: World, way: str) -> None:
+    def run() -> None:
+        with parallel_config(backend="threading", n_jobs=2):
+            seed.epochs(15, stack=15 if way == "one stack" else None)
+
+    threads = 2 if way == "one stack" else 1
+    torch.set_num_threads(threads)
+    benchmark.pedantic(run, rounds=3, warmup_rounds=0)
+
+
+@pytest.mark.parametrize("n_folds", [1, 5, 15, 23, 115])
+def bench_scaling_over_folds(benchmark: Any, seed: World, n_folds: int) -> None:
+    """A tenth of an epoch of each fold, on two threads."""
+
+    def run() -> None:
+        with parallel_config(backend="threading", n_jobs=2):
+            seed.epochs(n_folds, n_windows=N_WINDOWS // 10)
+
+    benchmark.pedantic(run, rounds=3, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("way", ["alone", "stack of 5"])
+def bench_histn_steps(benchmark: Any, way: str) -> None:
+    """Twenty steps of 256 crops of one second of 14 channels; of each of five folds in the stack."""
+    world = World("histn", (14, 128), 5, 20 * 256)
+    n_folds = 1 if way == "alone" else 5
+    benchmark.pedantic(
+        lambda: world.epochs(n_folds, batch_size=256, stack=n_folds), rounds=5, warmup_rounds=1
+    )
+
+
+def bench_rbtransformer_window(benchmark: Any) -> None:
+    """One DREAMER window, from array to probabilities."""
+    world = World("rbtransformer", (14, 4), 2, 8)
+    stack = Stack([world.network().eval()], CPU)
+    window = world.source.gather(torch.zeros(1, 1, dtype=torch.long))
+
+    def run() -> Tensor:
+        return stack.outputs(window).softmax(dim=-1)
+
+    benchmark.pedantic(run, rounds=50, iterations=5, warmup_rounds=5)

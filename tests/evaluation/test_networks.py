@@ -1,0 +1,109 @@
+"""Networks inside `evaluate`: trained together, to be continued, the same numbers everywhere."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.tables import VALENCE, feature_table
+
+from physioaffect.datasets import DREAMER, World
+from physioaffect.errors import ProtocolError
+from physioaffect.evaluation import Result, evaluate, get_model
+from physioaffect.evaluation.models import MODELS, NETWORKS
+from physioaffect.graphs import NETWORKS as KNOWN
+from physioaffect.graphs import EEGNetClassifier, MLPClassifier, MLPRegressor
+from physioaffect.recording import Task
+
+
+def run(out: Path, **options: Any) -> Result:
+    settings: dict[str, Any] = {
+        "models": {"mlp": MLPClassifier(hidden=(8,), epochs=6, batch_size=16)},
+        "protocols": ["loso"],
+        "task": VALENCE,
+        "out": out,
+    }
+    features = options.pop("features", feature_table(n_subjects=4, n_trials=8, effect=5.0))
+    return evaluate(features, **settings | options)
+
+
+def test_the_names_are_those_of_the_networks():
+    assert set(NETWORKS) == set(KNOWN)
+    assert set(NETWORKS) <= set(MODELS)
+    for name in NETWORKS:
+        assert isinstance(get_model(name, VALENCE), KNOWN[name].classifier)
+
+
+def test_a_network_that_only_tells_classes_apart_is_refused_numbers():
+    task = Task(name="score", description="", kind="regression", source="rating", target=lambda trial: 1.0)
+    with pytest.raises(ProtocolError, match=r"no model 'eegnet' for the regression task score: use .*mlp"):
+        get_model("eegnet", task)
+    assert isinstance(get_model("mlp", task), MLPRegressor)
+
+
+def test_a_strong_effect_is_found(tmp_path):
+    model = MLPClassifier(hidden=(8,), epochs=60, batch_size=16)
+    result = run(tmp_path / "out", models={"mlp": model})
+    assert result.cells()["loso", "mlp", "trial", "balanced_accuracy"].mean > 0.9
+
+
+def test_bytes_do_not_depend_on_processes(tmp_path):
+    one, two = (
+        run(tmp_path / str(n), n_jobs=n, protocols=["loso", "loso_transductive"]).path for n in (1, 2)
+    )
+    assert (one / "predictions.parquet").read_bytes() == (two / "predictions.parquet").read_bytes()
+
+
+def test_an_interrupted_training_is_continued_with_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("physioaffect.training.checkpoint.EVERY", 0.0)
+    whole = run(tmp_path / "whole")
+    out = tmp_path / "broken"
+
+    def stop(what: str, done: int, total: int) -> None:
+        if what == "training mlp" and done == 15:
+            assert total == 4 * 6
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(out, progress=stop)
+    assert list((out / "checkpoints").rglob("*.safetensors"))
+    seen: list[int] = []
+    again = run(out, progress=lambda what, done, _total: seen.append(done) if "training" in what else None)
+    assert len(seen) < 4 * 6
+    for name in ("predictions", "scores"):
+        assert (again.path / f"{name}.parquet").read_bytes() == (whole.path / f"{name}.parquet").read_bytes()
+    assert not (out / "checkpoints").exists()
+
+
+def test_early_stopping_sees_validation_people_only(tmp_path):
+    """Noise: where the test person's windows were looked at, the score would not be at chance."""
+    model = MLPClassifier(hidden=(8,), epochs=8, batch_size=16, patience=2)
+    result = run(tmp_path / "out", models={"mlp": model}, features=feature_table(n_subjects=6, n_trials=10))
+    # 60 trials: a coin lies within 0.5 +- 0.17 in 99 % of all worlds.
+    assert abs(result.cells()["loso", "mlp", "trial", "balanced_accuracy"].mean - 0.5) < 0.17
+
+
+def test_the_version_of_torch_is_recorded(tmp_path):
+    import torch
+
+    result = run(tmp_path / "out")
+    assert result.run["request"]["versions"]["torch"] == torch.__version__
+    assert "torch" not in run(tmp_path / "no", models=["lda"]).run["request"]["versions"]
+
+
+def test_raw_windows_are_learnt_from_a_file(tmp_path):
+    simulate = DREAMER.simulate
+    assert simulate is not None
+    folder = simulate(tmp_path / "d", world=World(), n_subjects=3, n_clips=6, max_seconds=12).parent
+    model = EEGNetClassifier(epochs=2, batch_size=8)
+    result = evaluate(DREAMER, folder, models={"eegnet": model}, protocols=["loso"], out=tmp_path / "out")
+    scores = result.predictions.query("model == 'eegnet'")
+    assert len(scores) == len(result.predictions.query("model == 'majority'"))
+    assert np.isfinite(scores.filter(like="p_").to_numpy()).all()
+
+
+def test_wrappers_have_names(tmp_path):
+    result = run(tmp_path / "out", models=["coral+lda", "scaled+mlp"], protocols=["loso_transductive"])
+    assert {"coral+lda", "scaled+mlp"} <= set(result.predictions["model"])
+    with pytest.raises(ProtocolError, match="Nothing called 'carol' can be wrapped .* as in coral[+]lda"):
+        run(tmp_path / "no", models=["carol+lda"])
