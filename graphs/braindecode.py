@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -23,6 +24,11 @@ from .estimators import Input, NetworkClassifier
 
 __all__ = ["BraindecodeClassifier", "braindecode_network"]
 
+# Networks that draw from torch's only generator take turns.
+_TURN = threading.Lock()
+# Masks of so many elements make a seed.
+_N_BITS = 62
+
 # How far a copy in a stack may be from one alone before they are no longer the same network.
 _TOLERANCE = 1e-3
 
@@ -38,6 +44,40 @@ class _ChannelDropout(nn.Module):
         """(n_batch, n_channels, ...) -> the same."""
         mask: Tensor = self.dropout(x.new_ones(*x.shape[:2], *(1 for _ in x.shape[2:])))
         return x * mask
+
+
+class _Taken(nn.Module):
+    """A network of braindecode among ours.
+
+    Parameters
+    ----------
+    network : nn.Module
+        (n_batch, n_channels, n_times) -> (n_batch, n_outputs).
+    stackable : bool
+        Whether copies can be run as one.
+    draws : bool
+        Whether it draws random numbers in a way of its own. Then they are seeded by what the trainer draws,
+        so that the same seed trains the same network.
+    """
+
+    def __init__(self, network: nn.Module, *, stackable: bool, draws: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.stackable = stackable
+        self.seed = Dropout(0.5) if draws else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n_batch, n_channels, n_times) -> (n_batch, n_outputs)."""
+        x = x.contiguous()  # Some take views of their input.
+        if self.seed is None:
+            return self.network(x)  # type: ignore[no-any-return]
+        bits = self.seed(torch.ones(_N_BITS, device=x.device)) > 0
+        if not self.training:
+            return self.network(x)  # type: ignore[no-any-return]
+        seed = sum(2**place for place, bit in enumerate(bits.tolist()) if bit)
+        with _TURN, torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+            torch.manual_seed(seed)
+            return self.network(x)  # type: ignore[no-any-return]
 
 
 def braindecode_network(
@@ -98,7 +138,7 @@ def braindecode_network(
         except Exception as error:
             raise ValueError(
                 f"braindecode's {model} refuses windows of {about.n_channels} channels x {about.n_last} "
-                f"samples, or its settings: {error}"
+                f"samples, or its settings: {' '.join(str(error).split())}"
             ) from error
     if not isinstance(output, Tensor) or output.shape != (2, about.n_outputs):
         got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
@@ -106,8 +146,8 @@ def braindecode_network(
             f"braindecode's {model} gives {got} for two windows, expected (2, {about.n_outputs}): it does "
             "not classify windows as a whole. Use another model."
         )
-    network.stackable = _can_be_stacked(network, windows)  # type: ignore[assignment]
-    return network
+    stackable = _can_be_stacked(network, windows)
+    return _Taken(network, stackable=stackable, draws=not stackable and _draws(network, windows))
 
 
 def _models() -> dict[str, type[nn.Module]]:
@@ -187,10 +227,7 @@ def _can_be_stacked(network: nn.Module, windows: Tensor) -> bool:
             warnings.simplefilter("ignore")
             # Operations that torch does one copy after the other.
             warnings.filterwarnings("error", message=".*performance drop")
-            copies = [copy.deepcopy(network).train() for _ in range(2)]
-            for layer in (layer for own in copies for layer in own.modules()):
-                if isinstance(layer, Dropout):
-                    layer.p = 0.0
+            copies = [_that_keeps_all(network) for _ in range(2)]
             parameters, buffers = stack_module_state(copies)
 
             def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -202,6 +239,22 @@ def _can_be_stacked(network: nn.Module, windows: Tensor) -> bool:
     except Exception:  # What a model of others does under vmap can fail in any way.
         return False
     return bool(torch.allclose(both[1], alone, rtol=_TOLERANCE, atol=_TOLERANCE))
+
+
+def _draws(network: nn.Module, windows: Tensor) -> bool:
+    """Whether a network draws random numbers in training besides our dropout."""
+    own = _that_keeps_all(network)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        return not torch.equal(own(windows), own(windows))
+
+
+def _that_keeps_all(network: nn.Module) -> nn.Module:
+    """Copy in training whose dropout, where it is ours, drops nothing."""
+    own = copy.deepcopy(network).train()
+    for layer in own.modules():
+        if isinstance(layer, Dropout):
+            layer.p = 0.0
+    return own
 
 
 class BraindecodeClassifier(NetworkClassifier):
@@ -237,8 +290,8 @@ class BraindecodeClassifier(NetworkClassifier):
     Needs ``pip install 'physioaffect[braindecode]'``. Weights trained by others are not loaded.
 
     **Deviations**: settings of training are ours, not those of each model's paper. Models that draw random
-    numbers in a way of their own (attention of ``torch.nn.MultiheadAttention``, stochastic depth) are trained
-    one fold after another.
+    numbers in a way of their own (``torch.nn.MultiheadAttention``, stochastic depth) or do what torch cannot
+    do for a stack (bounded weights, short-time Fourier transforms) are trained fold by fold.
     """
 
     layout = ("channel", "time")

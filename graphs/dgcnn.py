@@ -187,6 +187,9 @@ class DGCNN(nn.Module):
     torch.Size([62, 62])
     """
 
+    # Measured: see docs/performance.md.
+    cpu_stack = 8
+
     def __init__(  # noqa: PLR0913  All settings are named.
         self,
         *,
@@ -209,7 +212,7 @@ class DGCNN(nn.Module):
                 raise ValueError(f"DGCNN needs {name} of at least 1, got {size}.")
         self.shape = n_channels, n_bands
         self.norm = nn.BatchNorm1d(n_bands) if band_norm else None
-        self.graph = LearnedGraphConvolution(*self.shape, n_filters, order=order, basis=basis, bias=bias)
+        self.filters = LearnedGraphConvolution(*self.shape, n_filters, order=order, basis=basis, bias=bias)
         self.dropout = Dropout(dropout)
         n_in = n_channels * n_filters
         # Inputs in rows, unlike nn.Linear: a stack's gradient then has the layout of its weights, and is not
@@ -227,13 +230,13 @@ class DGCNN(nn.Module):
             )
         if self.norm is not None:
             x = self.norm(x.transpose(1, 2)).transpose(1, 2)
-        filtered = self.dropout(self.graph(x).flatten(1))
+        filtered = self.dropout(self.filters(x).flatten(1))
         output: Tensor = self.output(torch.addmm(self.hidden_bias, filtered, self.hidden).relu_())
         return output
 
     def adjacency(self) -> Tensor:
         """The learned graph, (n_channels, n_channels): row i holds what electrode i hears of the others."""
-        return self.graph.adjacency()
+        return self.filters.adjacency()
 
 
 class _Settings(NetworkEstimator):

@@ -162,7 +162,7 @@ class EEGNet(nn.Module):
         mean, variance = self._response(x)
         scale = norm.weight * (variance + norm.eps).rsqrt()
         shift = norm.bias - scale * mean
-        mixed = mix(self.spatial.flatten(0, 1), x).reshape(len(x), *self.spatial.shape[:2], -1)
+        mixed = mix(self.spatial.flatten(0, 1), x).reshape(x.shape[0], *self.spatial.shape[:2], -1)
         filtered = filter_each(mixed, scale[:, None] * self.temporal)
         return (filtered + (shift[:, None] * self.spatial.sum(dim=-1))[..., None]).flatten(1, 2)
 

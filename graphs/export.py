@@ -87,14 +87,20 @@ def export_onnx(estimator: NetworkEstimator, path: Path | str, *, origin: Origin
     is_classifier = isinstance(estimator, NetworkClassifier)
     output = "probabilities" if is_classifier else "number"
     shape = estimator.input_
-    network = _Readable(estimator).eval()
+    network = _Readable(estimator).train(False)
     example = (torch.zeros(2, shape.n_channels, shape.n_last),)
+    shapes = ({0: torch.export.Dim("n_windows", min=1)},)
     with _quiet():
-        program = torch.export.export(
-            network, example, dynamic_shapes=({0: torch.export.Dim("n_windows", min=1)},)
-        )
+        # By itself, because torch.onnx would fall back on a fixed number of windows without a word.
+        program = torch.export.export(network, example, dynamic_shapes=shapes)
         exported = torch.onnx.export(
-            program, input_names=["windows"], output_names=[output], dynamo=True, verbose=False
+            program,
+            example,
+            input_names=["windows"],
+            output_names=[output],
+            dynamic_shapes=shapes,
+            dynamo=True,
+            verbose=False,
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     assert exported is not None  # As dynamo gives it.

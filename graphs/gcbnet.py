@@ -143,7 +143,7 @@ class GCBNet(nn.Module):
                 f"A convolution that keeps the number of electrodes has an odd number of taps, got {n_taps}."
             )
         self.shape = n_channels, n_bands
-        self.graph = LearnedGraphConvolution(
+        self.filters = LearnedGraphConvolution(
             *self.shape, n_filters, order=order, basis="chebyshev", bias=True
         )
         widths = n_filters, n_filters // 2, n_filters // 4
@@ -171,13 +171,13 @@ class GCBNet(nn.Module):
                 f"{' x '.join(map(str, x.shape[1:]))}. Give it the electrodes and bands it was made for."
             )
         first, second = self.convolutions
-        filtered = self.graph(x).transpose(1, 2)
+        filtered = self.filters(x).transpose(1, 2)
         pooled = functional.max_pool1d(first(filtered).relu(), _POOL)
         return filtered, pooled, second(pooled).relu()
 
     def adjacency(self) -> Tensor:
         """The learned graph, (n_channels, n_channels): row i holds what electrode i hears of the others."""
-        return self.graph.adjacency()
+        return self.filters.adjacency()
 
 
 class GCBNetClassifier(NetworkClassifier):

@@ -41,6 +41,9 @@ class LinearControl(nn.Module):
     torch.Size([8, 2])
     """
 
+    # Measured: see docs/performance.md.
+    cpu_stack = 8
+
     def __init__(self, *, n_channels: int, n_bands: int, n_outputs: int) -> None:
         super().__init__()
         self.layer = nn.Linear(n_channels * n_bands, n_outputs)

@@ -68,6 +68,9 @@ class MLP(nn.Module):
     torch.Size([8, 2])
     """
 
+    # Measured: see docs/performance.md.
+    cpu_stack = 8
+
     def __init__(
         self,
         *,

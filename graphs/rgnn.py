@@ -105,6 +105,9 @@ class RGNN(nn.Module):
     torch.Size([8, 3])
     """
 
+    # Measured: see docs/performance.md.
+    cpu_stack = 8
+
     place: Tensor
 
     def __init__(  # noqa: PLR0913  All settings are named.

@@ -160,7 +160,7 @@ def load_network(path: Path | str) -> NetworkEstimator:
         raise DataError(f"{path} has settings of which no network can be made: {error}") from error
     _check_weights(weights, network.state_dict(), path)
     network.load_state_dict(weights)
-    estimator.network_ = network.eval()
+    estimator.network_ = network.train(False)
     estimator.input_ = shape
     estimator.history_ = history
     for key, value in fitted.items():

@@ -423,8 +423,9 @@ def train(
     print_left_out(fitted.exclusions)
     OUT.print(
         plain(
-            f"{model} learned {chosen.name} of {known.title} from {fitted.n_subjects} people, "
-            f"{fitted.n_windows} windows. This says nothing of others: evaluate does."
+            f"{model} learned {chosen.name} of {known.title} from {fitted.n_subjects} "
+            f"{'person' if fitted.n_subjects == 1 else 'people'}, {fitted.n_windows} windows. This says "
+            "nothing of others: evaluate does."
         )
     )
     OUT.print(plain(f"Network: {out}", style="bold"), soft_wrap=True)

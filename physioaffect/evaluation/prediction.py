@@ -89,7 +89,9 @@ def _from_safetensors(path: Path) -> Predictor:
         ) from error
     origin = _told(load_origin(path), path)
     # Where it was trained, there may have been a graphics card.
-    network = load_network(path).set_params(device="auto")
+    network: Any = load_network(path)
+    devices = [name for name in network.get_params() if name.rpartition("__")[-1] == "device"]
+    network.set_params(**dict.fromkeys(devices, "auto"))
     if not hasattr(network, "classes_"):
         return Predictor(
             predict=lambda X: network.predict(X)[:, np.newaxis],

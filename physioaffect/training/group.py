@@ -17,6 +17,7 @@ from physioaffect.training.optimiser import StackedAdam
 from physioaffect.training.settings import Batch, Training
 from physioaffect.training.source import Source
 from physioaffect.training.stack import Stack
+from physioaffect.training.threads import no_denormals
 
 __all__ = ["Group", "predict"]
 
@@ -41,6 +42,10 @@ class Group:
 
     def run(self) -> list[Trained]:
         """Train all to their ends, which early stopping may set apart."""
+        with no_denormals():
+            return self._run()
+
+    def _run(self) -> list[Trained]:
         replicas = [course.replica for course in self.courses]
         courses, stack, adam = self._restored()
         while courses:

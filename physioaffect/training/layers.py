@@ -109,6 +109,7 @@ class Standardised(nn.Module):
         self.network = network
         self.scales_outputs = False
         self.stackable = getattr(network, "stackable", True)
+        self.cpu_stack = getattr(network, "cpu_stack", 1)
         bounds = getattr(network, "max_norms", {})
         self.max_norms = {f"network.{name}": bound for name, bound in bounds.items()}
         if hasattr(network, "objective"):

@@ -10,13 +10,19 @@ from physioaffect.training.settings import Training
 __all__ = ["is_large", "stack_size"]
 
 
-def stack_size(device: torch.device) -> int:
+def stack_size(network: nn.Module, n_networks: int, device: torch.device) -> int:
     """Networks that are best run as one, by a rule that asks for no measurement, so that results repeat.
 
-    On a graphics card all of them. On a processor one by one, each on a core of its own: the products of a
-    stack do not fit its caches, which costs more than fewer calls save (docs/performance.md).
+    On a graphics card all of them. On a processor one by one, each on a core of its own, unless the network
+    says by ``cpu_stack`` that so many copies cost less than one after another: small products gain from fewer
+    calls, larger ones lose as they outgrow the caches.
     """
-    return 2**20 if device.type == "cuda" else 1
+    if not getattr(network, "stackable", True):
+        return 1
+    if device.type == "cuda":
+        return n_networks
+    # At least two stacks, for two cores.
+    return min(int(getattr(network, "cpu_stack", 1)), -(-n_networks // 2))
 
 
 def is_large(network: nn.Module, training: Training) -> bool:

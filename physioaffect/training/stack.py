@@ -15,12 +15,7 @@ from physioaffect.training.layers import Dropout
 from physioaffect.training.noise import draw_masks, dropout_layers, dropout_shapes
 from physioaffect.training.settings import Batch, Training
 
-__all__ = ["Stack", "is_stackable"]
-
-
-def is_stackable(network: nn.Module) -> bool:
-    """Whether copies of a network can be run as one; a network may deny it by ``stackable = False``."""
-    return bool(getattr(network, "stackable", True))
+__all__ = ["Stack"]
 
 
 class Stack:

@@ -20,7 +20,6 @@ from physioaffect.training.placing import is_large, stack_size
 from physioaffect.training.sampling import Population
 from physioaffect.training.settings import Training
 from physioaffect.training.source import Source
-from physioaffect.training.stack import is_stackable
 from physioaffect.training.threads import torch_threads
 
 __all__ = ["Progress", "train"]
@@ -64,8 +63,8 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
     device : torch.device or {"cpu", "cuda"}
         Where to train.
     stack : int, optional
-        Networks that are run as one. Default: as many as pays on this device (`stack_size`); no setting
-        changes the numbers by more than rounding.
+        Networks that are run as one. Default: as many as pays on this device, which the network knows; no
+        setting changes the numbers by more than rounding.
     checkpoint : path, optional
         Folder where the state is kept every half minute; an interrupted training that is begun again with the
         same folder goes on from there and ends with the same numbers.
@@ -87,12 +86,10 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
     for replica, population in zip(replicas, populations, strict=True):
         if training.sampler.n_steps(population, training.batch_size) < 1:
             raise ProtocolError(
-                f"Fold {replica.name} has n_samples={len(population.rows)} windows, which do not fill one batch "
-                f"of {training.batch_size}: lower batch_size, or use shorter steps between windows."
+                f"Fold {replica.name} has n_samples={len(population.rows)} windows, which do not fill one "
+                f"batch of {training.batch_size}: lower batch_size, or use shorter steps between windows."
             )
-    size = stack if stack is not None else stack_size(device)
-    if not is_stackable(networks[0]):
-        size = 1
+    size = stack if stack is not None else stack_size(networks[0], len(networks), device)
     courses = [
         Course(replica=replica, population=population, training=training)
         for replica, population in zip(replicas, populations, strict=True)

@@ -41,7 +41,7 @@ def tiny(seed: int = 0, **settings) -> DGCNN:
     sizes = {"n_channels": N_CHANNELS, "n_bands": N_BANDS, "n_outputs": N_CLASSES}
     network = DGCNN(**(sizes | {"n_filters": N_FILTERS, "n_hidden": N_HIDDEN} | settings)).eval()
     with torch.no_grad():  # Both signs, so that ReLU has edges to cut.
-        network.graph.edges.sub_(0.1)
+        network.filters.edges.sub_(0.1)
     return network
 
 
@@ -51,7 +51,7 @@ def windows(n_batch: int = 8, seed: int = 1) -> Tensor:
 
 
 def gradient_of_graph(network: DGCNN, outputs: Tensor) -> Tensor:
-    return torch.autograd.grad(outputs.square().sum(), [network.graph.edges])[0]
+    return torch.autograd.grad(outputs.square().sum(), [network.filters.edges])[0]
 
 
 def n_parameters(network: torch.nn.Module) -> int:
@@ -99,13 +99,13 @@ def polynomials(edges: NDArray[np.float64], order: int, basis: str) -> list[NDAr
 def test_follows_its_equations(basis, order, bias):
     network, x = tiny(basis=basis, order=order, bias=bias), windows()
     weights = {name: value.double().numpy() for name, value in network.state_dict().items()}
-    mixing = weights["graph.mixing"]
+    mixing = weights["filters.mixing"]
     filtered = mixing[-1] if bias else np.zeros(N_FILTERS)
-    for k, polynomial in enumerate(polynomials(weights["graph.edges"], order, basis)):
+    for k, polynomial in enumerate(polynomials(weights["filters.edges"], order, basis)):
         heard = np.einsum("ij,bjf->bif", polynomial, x.double().numpy())
         filtered = filtered + heard @ mixing[k * N_BANDS : (k + 1) * N_BANDS]
     filtered = np.maximum(filtered, 0)
-    assert_allclose(network.graph(x).detach(), filtered, atol=1e-5)
+    assert_allclose(network.filters(x).detach(), filtered, atol=1e-5)
     hidden = np.maximum(filtered.reshape(len(x), -1) @ weights["hidden"] + weights["hidden_bias"], 0)
     output = hidden @ weights["output.weight"].T + weights["output.bias"]
     assert_allclose(network(x).detach(), output, atol=1e-5)
@@ -126,9 +126,9 @@ def test_bands_are_standardised_over_windows_and_electrodes_of_a_batch():
 
 def undirected(network: DGCNN) -> Tensor:
     """Make the graph an undirected one without loops."""
-    edges = network.graph.edges.detach().abs()
+    edges = network.filters.edges.detach().abs()
     edges = (edges + edges.T).fill_diagonal_(0)
-    network.load_state_dict({"graph.edges": edges}, strict=False)
+    network.load_state_dict({"filters.edges": edges}, strict=False)
     return edges
 
 
@@ -138,7 +138,7 @@ def test_graph_filter_is_torch_geometrics_chebconv(order):
         warnings.simplefilter("ignore")
         from torch_geometric.nn import ChebConv
     network, x = tiny(order=order), windows()
-    layer, edges = network.graph, undirected(network)
+    layer, edges = network.filters, undirected(network)
     peer = ChebConv(N_BANDS, N_FILTERS, K=order + 1, normalization="sym")
     with torch.no_grad():
         for k, linear in enumerate(peer.lins):
@@ -151,7 +151,7 @@ def test_graph_filter_is_torch_geometrics_chebconv(order):
 
 def test_graph_filter_is_a_filter_of_the_graphs_frequencies():
     network, x = tiny(order=3), windows()
-    layer, edges = network.graph, undirected(network)
+    layer, edges = network.filters, undirected(network)
     root = edges.sum(dim=1).rsqrt()
     frequencies, waves = torch.linalg.eigh(torch.eye(N_CHANNELS) - root[:, None] * edges * root)
     filtered = layer.mixing[-1].expand(len(x), N_CHANNELS, N_FILTERS).clone()
@@ -163,7 +163,7 @@ def test_graph_filter_is_a_filter_of_the_graphs_frequencies():
 
 
 def test_spread_is_the_rescaled_laplacian_turned_round():
-    layer = tiny().graph
+    layer = tiny().filters
     expected = rescaled_laplacian(normalised_laplacian(layer.adjacency()), largest=2)
     assert_close(-layer.spread(), expected, atol=1e-6, rtol=0)
 
@@ -171,7 +171,7 @@ def test_spread_is_the_rescaled_laplacian_turned_round():
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("basis", ["chebyshev", "powers"])
 def test_an_electrode_hears_as_many_edges_away_as_the_order_is(order, basis):
-    layer, x = tiny(order=order, basis=basis).graph, windows()
+    layer, x = tiny(order=order, basis=basis).filters, windows()
     with torch.no_grad():  # Each hears of the next.
         layer.edges.copy_(torch.eye(N_CHANNELS).roll(1, dims=1))
     for away in range(1, N_CHANNELS):
@@ -186,7 +186,7 @@ def test_relabelled_electrodes_give_the_same_answer_with_their_graph_relabelled(
     before = network(x).detach()
     assert not torch.allclose(network(x[:, order]), before, atol=1e-3)
     with torch.no_grad():
-        network.graph.edges.copy_(network.graph.edges[order][:, order].clone())
+        network.filters.edges.copy_(network.filters.edges[order][:, order].clone())
         rows = network.hidden.view(N_CHANNELS, N_FILTERS, N_HIDDEN)
         rows.copy_(rows[order].clone())
     assert_close(network(x[:, order]), before, atol=1e-5, rtol=0)
@@ -200,7 +200,7 @@ def test_every_edge_begins_above_zero_and_is_learned():
 
 def test_an_edge_below_zero_is_no_edge_and_stays_none():
     network = tiny()
-    is_cut = network.graph.edges < 0
+    is_cut = network.filters.edges < 0
     assert is_cut.any()
     assert network.adjacency()[is_cut].max() == 0
     assert gradient_of_graph(network, network(windows()))[is_cut].abs().max() == 0
@@ -209,8 +209,8 @@ def test_an_edge_below_zero_is_no_edge_and_stays_none():
 def test_a_node_without_edges_hears_itself_only_and_harms_none():
     network, x = tiny(), windows()
     with torch.no_grad():
-        network.graph.edges[2] = -1
-    spread = network.graph.spread().detach()
+        network.filters.edges[2] = -1
+    spread = network.filters.spread().detach()
     assert_close(spread[2], torch.zeros(N_CHANNELS))
     assert_close(spread[:, 2], torch.zeros(N_CHANNELS))
     assert gradient_of_graph(network, network(x)).isfinite().all()
@@ -233,8 +233,8 @@ def test_equals_torcheegs_network_with_its_settings(n_layers):
     theirs = {name: wave(number, shape) for number, (name, shape) in enumerate(expected["shapes"].items())}
     network = tiny(order=n_layers - 1, n_hidden=64, **TORCHEEG).double()
     ours = {
-        "graph.edges": theirs["A"],
-        "graph.mixing": torch.cat([theirs[f"layer1.gc1.{k}.weight"] for k in range(n_layers)]),
+        "filters.edges": theirs["A"],
+        "filters.mixing": torch.cat([theirs[f"layer1.gc1.{k}.weight"] for k in range(n_layers)]),
         "norm.weight": theirs["BN1.weight"],
         "norm.bias": theirs["BN1.bias"],
         "hidden": theirs["fc1.linear.weight"].T,

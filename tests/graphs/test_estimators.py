@@ -188,7 +188,7 @@ def folds() -> list[Fold]:
 @pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_folds_trained_together_equal_each_alone(name, size, monkeypatch):
-    monkeypatch.setattr("physioaffect.training.trainer.stack_size", lambda _device: size)
+    monkeypatch.setattr("physioaffect.training.trainer.stack_size", lambda *_: size)
     model = made(name, random_state=None)
     X, y, seeds = windows_for(model), labels_of(), [11, 12, 13]
     together = model.fit_folds(X, y, folds(), seeds=seeds)

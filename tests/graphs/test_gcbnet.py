@@ -68,9 +68,9 @@ def convolved(x: Floats, weights: dict[str, Floats], name: str) -> Floats:
 def test_follows_its_equations(n_channels, settings):
     network, x = tiny(n_channels=n_channels, **settings), windows(n_channels=n_channels)
     weights = {name: value.double().numpy() for name, value in network.state_dict().items()}
-    root = np.diag(1 / np.sqrt(weights["graph.edges"].sum(axis=1)))
-    heard = np.einsum("ij,bjf->bif", -root @ weights["graph.edges"] @ root, x.double().numpy())
-    mixing = weights["graph.mixing"]
+    root = np.diag(1 / np.sqrt(weights["filters.edges"].sum(axis=1)))
+    heard = np.einsum("ij,bjf->bif", -root @ weights["filters.edges"] @ root, x.double().numpy())
+    mixing = weights["filters.mixing"]
     graph = x.double().numpy() @ mixing[:N_BANDS] + heard @ mixing[N_BANDS:-1] + mixing[-1]
     first = np.maximum(graph, 0).transpose(0, 2, 1)
     second = np.maximum(convolved(first, weights, "convolutions.0"), 0)
@@ -94,8 +94,8 @@ def test_follows_its_equations(n_channels, settings):
 def test_graph_filter_is_that_of_dgcnn():
     network, x = tiny(), windows()
     other = DGCNN(n_channels=N_CHANNELS, n_bands=N_BANDS, n_outputs=N_CLASSES, n_filters=N_FILTERS)
-    other.graph.load_state_dict(network.graph.state_dict())
-    assert_close(network.layers(x)[0], other.graph(x).transpose(1, 2))
+    other.filters.load_state_dict(network.filters.state_dict())
+    assert_close(network.layers(x)[0], other.filters(x).transpose(1, 2))
     assert_close(network.adjacency(), other.adjacency())
 
 
@@ -113,7 +113,7 @@ def test_order_of_electrodes_can_be_undone_only_by_mirroring():
     network, x = tiny(), windows()
     before = network(x).detach()
     with torch.no_grad():
-        network.graph.edges.copy_(network.graph.edges.flip(0, 1))
+        network.filters.edges.copy_(network.filters.edges.flip(0, 1))
         for convolution in network.convolutions:
             weight = convolution.get_parameter("weight")
             weight.copy_(weight.flip(2))
@@ -147,7 +147,7 @@ def test_random_nodes_stay_as_they_were_drawn():
 
 def test_graph_is_learned_through_the_random_nodes():
     network = tiny(**BLS)
-    gradient = torch.autograd.grad(network(windows()).square().sum(), [network.graph.edges])[0]
+    gradient = torch.autograd.grad(network(windows()).square().sum(), [network.filters.edges])[0]
     assert gradient.abs().max() > 1e-4
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,7 +122,7 @@ def test_a_network_trained_in_another_way_comes_back(tmp_path):
 
 def test_odd_numbers_among_settings_come_back(tmp_path):
     X, y = windows(("channel", "band")), np.resize([0, 1], 24)
-    rate = np.float32(1e-3)
+    rate: Any = np.float32(1e-3)
     model = MLPClassifier(hidden=[3, 4], learning_rate=rate, epochs=1, batch_size=8, random_state=2**40)
     loaded = again(model.fit(X, y), tmp_path)
     assert (loaded.hidden, loaded.learning_rate, loaded.random_state) == ([3, 4], float(rate), 2**40)
@@ -154,13 +155,17 @@ def test_electrodes_are_found_by_name_and_another_montage_is_refused(tmp_path):
         loaded.predict(X.pick(CH_NAMES[1:]))
 
 
+FUNCTION: Any = len
+CLASS: Any = Cosine
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [
         (BraindecodeClassifier(), r"BraindecodeClassifier could not be made again .* Use export_onnx"),
-        (MLPClassifier(hidden=lambda: 3), r"hidden of MLPClassifier is <function .* which no file can hold"),
+        (MLPClassifier(hidden=FUNCTION), r"hidden of MLPClassifier is <built-in .* which no file can hold"),
         (
-            TrainedWith(MLPClassifier(), schedule=Cosine),
+            TrainedWith(MLPClassifier(), schedule=CLASS),
             r"schedule of TrainedWith is <class .* no file can hold",
         ),
     ],
