@@ -17,6 +17,7 @@ from .connectivity import functional
 from .dgcnn import DGCNN, DGCNNClassifier, DGCNNRegressor
 from .drawing import plot_adjacency, plot_graph, plot_hierarchy
 from .eegnet import EEGNet, EEGNetClassifier
+from .emotion_labels import EmotionDL
 from .estimators import NetworkClassifier, NetworkRegressor
 from .export import export_onnx
 from .gcbnet import GCBNet, GCBNetClassifier
@@ -24,15 +25,17 @@ from .geometric import DenseGraph, from_geometric, to_geometric
 from .grouping import lobes, local_graphs, neighbouring
 from .hemispheres import GLOBAL_PAIRS, inter_hemispheric
 from .histn import HISTN_LABELS, HiSTN, HiSTNClassifier
+from .importance import electrode_importance, integrated_gradients, region_importance
 from .lggnet import LGGNet, LGGNetClassifier
 from .linear import LinearClassifier, LinearControl, LinearRegressor
 from .mlp import MLP, MLPClassifier, MLPRegressor
 from .network_estimator import Input
 from .networks import NETWORKS, Networks
+from .ordinal_losses import GaussianMixture, TanhRegression
 from .rbtransformer import RBTransformer, RBTransformerClassifier
 from .regions import HISTN_HIERARCHIES, Hierarchy, Region
 from .rgnn import RGNN, RGNNClassifier
-from .saving import load_network, save_network
+from .saving import load_network, load_origin, save_network
 from .trained_with import TrainedWith
 from .tsception import TSception, TSceptionClassifier
 
@@ -51,8 +54,10 @@ __all__ = [
     "DenseGraph",
     "EEGNet",
     "EEGNetClassifier",
+    "EmotionDL",
     "GCBNet",
     "GCBNetClassifier",
+    "GaussianMixture",
     "HiSTN",
     "HiSTNClassifier",
     "Hierarchy",
@@ -73,21 +78,25 @@ __all__ = [
     "Region",
     "TSception",
     "TSceptionClassifier",
+    "TanhRegression",
     "TrainedWith",
     "chebyshev_basis",
     "delaunay",
     "distance",
     "electrode_graph",
+    "electrode_importance",
     "export_onnx",
     "from_geometric",
     "full",
     "functional",
+    "integrated_gradients",
     "inter_hemispheric",
     "inverse_square",
     "k_nearest",
     "laplacian",
     "largest_eigenvalue",
     "load_network",
+    "load_origin",
     "lobes",
     "local_graphs",
     "neighbouring",
@@ -95,6 +104,7 @@ __all__ = [
     "plot_adjacency",
     "plot_graph",
     "plot_hierarchy",
+    "region_importance",
     "rescaled_laplacian",
     "save_network",
     "to_geometric",

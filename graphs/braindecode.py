@@ -210,7 +210,7 @@ def _first_call(network: nn.Module, windows: Tensor) -> Any:
 
     hooks = [layer.register_forward_pre_hook(count) for layer in calls]
     with torch.no_grad():
-        output = network.eval()(windows)
+        output = network.train(False)(windows)
     for hook in hooks:
         hook.remove()
     for parent in list(network.modules()):

@@ -287,7 +287,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         replica: Replica,  # noqa: ARG002  A regressor looks at it.
         history: Sequence[Epoch],
     ) -> None:
-        self.network_ = network.eval()
+        self.network_ = network.train(False)
         self.input_ = shape
         # As scikit-learn counts: what the second dimension holds.
         self.n_features_in_ = shape.n_channels

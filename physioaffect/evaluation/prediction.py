@@ -80,7 +80,7 @@ def load_predictor(path: Path | str) -> Predictor:
 
 def _from_safetensors(path: Path) -> Predictor:
     try:
-        from physioaffect.graphs.saving import load_network, load_origin  # noqa: PLC0415  It imports torch.
+        from physioaffect.graphs import load_network, load_origin  # noqa: PLC0415  It imports torch.
     except ImportError as error:
         if error.name != "torch":
             raise

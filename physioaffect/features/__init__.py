@@ -15,6 +15,7 @@ from physioaffect.features.fractal import FractalDimension
 from physioaffect.features.frontal_alpha import FrontalAlphaAsymmetry
 from physioaffect.features.heart import HeartRate
 from physioaffect.features.motion import Motion
+from physioaffect.features.origin import Origin
 from physioaffect.features.recipe import Family, Recipe, Step
 from physioaffect.features.smoothing import LDS, MovingAverage, smooth
 from physioaffect.features.spectral import BandPower, SpectralEntropy
@@ -54,6 +55,7 @@ __all__ = [
     "LineLength",
     "Motion",
     "MovingAverage",
+    "Origin",
     "Recipe",
     "SpectralEntropy",
     "Step",

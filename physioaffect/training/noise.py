@@ -37,7 +37,7 @@ def dropout_shapes(network: nn.Module, run: Callable[[], object]) -> dict[str, t
     was_training = network.training
     try:
         with torch.no_grad():
-            network.eval()
+            network.train(False)
             run()
     finally:
         network.train(was_training)

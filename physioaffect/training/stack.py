@@ -74,7 +74,7 @@ class Stack:
 
     def outputs(self, x: Tensor) -> Tensor:
         """(n_networks, n_batch, ...) -> (n_networks, n_batch, n_outputs), nothing dropped, no gradients."""
-        self.network.eval()
+        self.network.train(False)
         with torch.no_grad():
             if self.is_single:
                 return self.network(x[0])[None]  # type: ignore[no-any-return]

@@ -14,8 +14,7 @@ import torch
 from joblib import parallel_config
 from torch import Tensor, nn
 
-from physioaffect.graphs import NETWORKS
-from physioaffect.graphs.network_estimator import Input
+from physioaffect.graphs import NETWORKS, Input
 from physioaffect.training import CrossEntropy, Replica, Source, Standardised, Training, torch_threads, train
 from physioaffect.training.stack import Stack
 

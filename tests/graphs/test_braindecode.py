@@ -14,7 +14,7 @@ from support.raw_networks import n_parameters, raw, shaken
 from torch import nn
 
 from physioaffect.errors import DataError
-from physioaffect.graphs import BraindecodeClassifier, EEGNet, Input, TSception
+from physioaffect.graphs import BraindecodeClassifier, EEGNet, Input
 from physioaffect.recording import Signal
 from physioaffect.training import Dropout
 from physioaffect.windows import Intervals, Windows
@@ -71,15 +71,16 @@ def test_copies_in_a_stack_are_what_they_are_alone(model):
 
 @needs_braindecode
 def test_whole_channels_are_dropped_as_before():
+    layers = [type(layer).__name__ for layer in network_of("BDTCN", drop_prob=0.4).modules()]
+    assert "Dropout1d" not in layers
     channel_dropout = next(
-        layer for layer in network_of("TIDNet").modules() if type(layer).__name__ == "_ChannelDropout"
+        layer for layer in network_of("BDTCN", drop_prob=0.4).modules() if "_Channel" in type(layer).__name__
     )
-    x = torch.ones(50, 30, 2, 4)
+    x = torch.ones(50, 30, 8)
     torch.manual_seed(0)
     dropped = channel_dropout.train()(x)
-    kept = 1 / (1 - channel_dropout.dropout.p)
-    assert set(dropped.unique().tolist()) == {0.0, pytest.approx(kept)}
-    assert_array_equal(dropped, dropped[:, :, :1, :1].expand_as(dropped))
+    assert_allclose(dropped.unique(), [0, 1 / 0.6], rtol=1e-6)
+    assert_array_equal(dropped, dropped[:, :, :1].expand_as(dropped))
     assert_array_equal(channel_dropout.eval()(x), x)
 
 
@@ -89,7 +90,7 @@ def test_whole_channels_are_dropped_as_before():
 @needs_braindecode
 def test_learns_what_is_planted():
     X, y = planted(96)
-    model = BraindecodeClassifier(**(FAST | {"epochs": 10, "batch_size": 16}))
+    model = BraindecodeClassifier(**(FAST | {"epochs": 15, "learning_rate": 3e-3}))
     assert model.fit(X.select(np.arange(60)), y[:60]).score(X.select(np.arange(60, 96)), y[60:]) > 0.8
     assert model.predict_proba(X).shape == (96, 3)
 
@@ -97,13 +98,13 @@ def test_learns_what_is_planted():
 @needs_braindecode
 @pytest.mark.parametrize("model", ["ShallowFBCSPNet", "EEGConformer", "EEGNet"])
 def test_the_same_seed_trains_the_same_network(model):
-    # EEGConformer draws random numbers in its attention, EEGNet bounds weights in a way that cannot be stacked.
+    # EEGConformer draws random numbers in its attention; torch cannot stack the bounds of EEGNet's weights.
     X, y = planted(24)
     one, two = (BraindecodeClassifier(model=model, **FAST).fit(X, y).predict_proba(X) for _ in range(2))
     assert_array_equal(one, two)
     other = BraindecodeClassifier(model=model, **(FAST | {"random_state": 1})).fit(X, y)
     assert not np.allclose(other.predict_proba(X), one)
-    assert getattr(other.network_, "stackable") == (model == "ShallowFBCSPNet")
+    assert other.network_.stackable == (model == "ShallowFBCSPNet")
 
 
 @needs_braindecode
@@ -121,7 +122,7 @@ def test_what_a_network_draws_by_itself_differs_from_step_to_step():
     assert_array_equal(network(x).detach(), first.detach())
 
 
-# Other implementations of our own networks.
+# Their implementation of one of ours. (Their TSception is that of 2020, without the fusion layer.)
 
 
 @needs_braindecode
@@ -172,18 +173,6 @@ def test_our_eegnet_is_theirs(training):
     assert_allclose(ours(x).detach(), theirs(x).detach(), atol=2e-6)
 
 
-@needs_braindecode
-def test_our_tsception_has_the_layers_of_theirs():
-    theirs = network_of("TSception")
-    pairs = [(number, number + 4) for number in range(4)]
-    ours = TSception(n_channels=8, n_times=256, n_outputs=3, pairs=pairs)
-    sizes = {p.numel() for p in ours.temporal.parameters()} | {
-        ours.whole_head.weight.numel(),
-        ours.either_half.weight.numel(),
-    }
-    assert sizes <= {p.numel() for p in theirs.parameters()} | {9 * sizes.pop()}
-
-
 # Bad input.
 
 
@@ -205,7 +194,7 @@ def test_what_a_model_cannot_take_is_refused_in_its_words():
         ValueError, match="ShallowFBCSPNet refuses windows of 8 channels x 30 samples, or its set"
     ):
         network_of("ShallowFBCSPNet", n_times=30)
-    with pytest.raises(ValueError, match="or its settings: .*unexpected keyword argument 'n_filter'"):
+    with pytest.raises(ValueError, match=r"or its settings: .*unexpected keyword argument 'n_filter'"):
         network_of("ShallowFBCSPNet", n_filter=3)
 
 
@@ -222,5 +211,5 @@ def test_electrodes_are_passed_on_where_their_places_are_known():
     about = Input(8, 256, NAMES, 128.0, 3)
     assert isinstance(BraindecodeClassifier(model="EEGSym").network(about), nn.Module)
     for names in (None, ("A", *NAMES[1:])):
-        with pytest.raises(ValueError, match="EEGSym refuses windows .*chs_info not specified"):
+        with pytest.raises(ValueError, match=r"EEGSym refuses windows .*chs_info not specified"):
             BraindecodeClassifier(model="EEGSym").network(about._replace(ch_names=names))

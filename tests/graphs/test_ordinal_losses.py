@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import quad
 from scipy.stats import norm, truncnorm
 
-from physioaffect.graphs.ordinal_losses import GaussianMixture, TanhRegression
+from physioaffect.graphs import GaussianMixture, TanhRegression
 
 
 def outputs_of(means, deviations, weights):

@@ -27,9 +27,9 @@ from physioaffect.graphs import (
     Region,
     TrainedWith,
     load_network,
+    load_origin,
     save_network,
 )
-from physioaffect.graphs.saving import load_origin
 from physioaffect.training import Cosine, CrossEntropy, Steps, SubjectBalanced
 from physioaffect.windows import Windowing
 
