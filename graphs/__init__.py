@@ -26,6 +26,8 @@ from .grouping import lobes, local_graphs, neighbouring
 from .hemispheres import GLOBAL_PAIRS, inter_hemispheric
 from .histn import HISTN_LABELS, HiSTN, HiSTNClassifier
 from .importance import electrode_importance, integrated_gradients, region_importance
+from .inside import attention_maps, learned_adjacency, temporal_filters
+from .inside_plots import plot_attention, plot_filters, plot_importance
 from .lggnet import LGGNet, LGGNetClassifier
 from .linear import LinearClassifier, LinearControl, LinearRegressor
 from .mlp import MLP, MLPClassifier, MLPRegressor
@@ -80,6 +82,7 @@ __all__ = [
     "TSceptionClassifier",
     "TanhRegression",
     "TrainedWith",
+    "attention_maps",
     "chebyshev_basis",
     "delaunay",
     "distance",
@@ -95,6 +98,7 @@ __all__ = [
     "k_nearest",
     "laplacian",
     "largest_eigenvalue",
+    "learned_adjacency",
     "load_network",
     "load_origin",
     "lobes",
@@ -102,10 +106,14 @@ __all__ = [
     "neighbouring",
     "normalised_laplacian",
     "plot_adjacency",
+    "plot_attention",
+    "plot_filters",
     "plot_graph",
     "plot_hierarchy",
+    "plot_importance",
     "region_importance",
     "rescaled_laplacian",
     "save_network",
+    "temporal_filters",
     "to_geometric",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -21,7 +21,7 @@ from .estimators import NetworkClassifier, NetworkEstimator
 from .grouping import lobes
 from .regions import Region
 
-__all__ = ["electrode_importance", "integrated_gradients", "region_importance"]
+__all__ = ["batches", "electrode_importance", "integrated_gradients", "rate", "region_importance"]
 
 Floats = NDArray[np.float64]
 
@@ -117,20 +117,16 @@ def integrated_gradients(
             "frequencies. Leave spectral out."
         )
     outputs = torch.from_numpy(model.outputs(X))
-    if len(outputs) == 0:
-        raise DataError("There is no window to look at. Pass one or more.")
     output = _output(model, target)
     device = torch.device(resolve_device(model.device))
     with torch_threads(1):
-        source = Source([model._arranged(X)[0]], device)
         network = copy.deepcopy(model.network_).to(device).requires_grad_(False)
         start = _baseline(model, baseline).to(device)
-        parts = []
-        for first in range(0, len(source), _CHUNK):
-            x = source.gather(torch.arange(first, min(first + _CHUNK, len(source)), device=device))
-            gradient = _mean_gradient(network, output, start, x, n_steps)
-            share = _by_frequency if spectral else torch.mul
-            parts.append(share((x - start).double(), gradient).cpu())
+        share = _by_frequency if spectral else torch.mul
+        parts = [
+            share((x - start).double(), _mean_gradient(network, output, start, x, n_steps)).cpu()
+            for x in batches(model, X, device)
+        ]
         at_start = output.of(network(start[None]).double()).cpu()
     attributions = torch.cat(parts).numpy()
     change = (output.of(outputs) - at_start).numpy()
@@ -249,6 +245,21 @@ def region_importance(importance: xr.DataArray, regions: Sequence[Region] | None
     return joined.rename(importance.name).assign_attrs(importance.attrs)
 
 
+def batches(model: NetworkEstimator, X: Any, device: torch.device) -> Iterator[Tensor]:
+    """Windows that a fitted network takes, some at a time, on its device and not yet standardised.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    source = Source([model._arranged(X)[0]], device)
+    if len(source) == 0:
+        raise DataError("There is no window to look at. Pass one or more.")
+    for rows in range(0, len(source), _CHUNK):
+        yield source.gather(torch.arange(rows, min(rows + _CHUNK, len(source)), device=device))
+
+
 def _output(model: NetworkEstimator, target: Any) -> _Output:
     if not isinstance(model, NetworkClassifier):
         if target is not None:
@@ -316,7 +327,7 @@ def _named(attributions: Floats, model: NetworkEstimator, X: Any, *, spectral: b
     if isinstance(X, xr.DataArray) and "band" in X.coords:
         coords["band"] = X["band"].values
     if dims[-1] in ("time", "frequency"):
-        sfreq, n_times = _rate(model, is_needed=spectral), model.input_.n_last
+        sfreq, n_times = rate(model, is_needed=spectral), model.input_.n_last
         if spectral:
             coords["frequency"] = np.fft.rfftfreq(n_times, 1 / sfreq)
         elif sfreq:
@@ -324,7 +335,7 @@ def _named(attributions: Floats, model: NetworkEstimator, X: Any, *, spectral: b
     return xr.DataArray(attributions, dims=dims, coords=coords, name="attribution")
 
 
-def _rate(model: NetworkEstimator, *, is_needed: bool) -> float:
+def rate(model: NetworkEstimator, *, is_needed: bool) -> float:
     """Sampling rate in Hz; 0 where it is neither known nor needed."""
     sfreq = model.input_.sfreq or getattr(model, "sfreq", None)
     if sfreq is None and is_needed:

@@ -91,19 +91,40 @@ def response_moments(x: Tensor, kernels: Tensor) -> Moments:
     tensor([4.6667], dtype=torch.float64)
     """
     n_taps, n_times = kernels.shape[-1], x.shape[-1]
-    around = (n_taps - 1) // 2, n_taps // 2
     # Double precision: where a filter passes little of the signal, its power is a small difference.
     signals = x.flatten(0, 1).double()
     filters = kernels.double()
     count = signals.numel()
-    total = functional.pad(signals.sum(dim=0), around)
-    first = total.as_strided((n_taps, n_times), (1, 1)).sum(dim=1)
-    products = functional.pad(signals.mT @ signals, around + around)
-    step = n_times + n_taps - 1
-    second = products.as_strided((n_times, n_taps, n_taps), (step + 1, step, 1)).sum(dim=0)
+    first = _sums_of_windows(signals.sum(dim=0), n_taps)
+    sums = _sums_of_windows(_lagged_products(signals, n_taps), n_taps)
+    taps = torch.arange(n_taps, device=x.device)
+    second = sums[torch.minimum(taps, taps[:, None]), (taps - taps[:, None]).abs()]
     mean = filters @ first / count
     power = ((filters @ second) * filters).sum(dim=-1) / count
     return Moments(mean, power - mean.square())
+
+
+def _lagged_products(signals: Tensor, n_lags: int) -> Tensor:
+    """Sums over signals of ``x(t) x(t + lag)``: (n_signals, n_times) -> (n_times, n_lags)."""
+    n_times = signals.shape[-1]
+    length = min(max(n_lags, _SHORTEST_BLOCK), n_times)
+    padded = functional.pad(signals, (0, length + n_lags))
+    width = length + n_lags - 1
+    blocks = [
+        padded[:, start : start + length].mT @ padded[:, start : start + width]
+        for start in range(0, n_times, length)
+    ]
+    # Row t of a block holds the products of its sample t; those with lag 0 are on its diagonal.
+    lagged = torch.stack(blocks).as_strided((len(blocks), length, n_lags), (length * width, width + 1, 1))
+    return lagged.flatten(0, 1)[:n_times]
+
+
+def _sums_of_windows(rows: Tensor, n_taps: int) -> Tensor:
+    """Sum for each tap what it meets, zeros around the signal: (n_times, ...) -> (n_taps, ...)."""
+    n_times = len(rows)
+    around = (0, 0) * (rows.ndim - 1) + ((n_taps - 1) // 2 + 1, n_taps // 2)
+    total = functional.pad(rows, around).cumsum(dim=0)
+    return total[n_times:] - total[:n_taps]
 
 
 def average_pool(x: Tensor, size: int) -> Tensor:

@@ -4,13 +4,51 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 if TYPE_CHECKING:
     from physioaffect.features import Recipe
     from physioaffect.recording import DataSet
 
-__all__ = ["names", "recipe_of", "refusal", "settings"]
+__all__ = [
+    "BaselineOption",
+    "CleanOption",
+    "FeaturesOption",
+    "JobsOption",
+    "SmoothOption",
+    "StepOption",
+    "SubjectsOption",
+    "WindowOption",
+    "names",
+    "recipe_of",
+    "refusal",
+    "settings",
+]
+
+
+FeaturesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--features",
+        help="Families of features: de, dasm, rasm, asm, dcau, faa, topomap, band_power, spectral_entropy, "
+        "aperiodic, hjorth, line_length, fractal_dimension, connectivity, covariance, eda, hr, temperature, "
+        "motion.",
+    ),
+]
+WindowOption = Annotated[float | None, typer.Option(min=0.1, help="Window length in seconds.")]
+StepOption = Annotated[float | None, typer.Option(min=0.1, help="Seconds between windows.")]
+CleanOption = Annotated[bool, typer.Option("--clean", help="Clean the EEG first, with the usual settings.")]
+BaselineOption = Annotated[
+    str | None, typer.Option(help="Features relative to the rest before each trial: subtract, ratio or z.")
+]
+SmoothOption = Annotated[
+    str | None,
+    typer.Option(help="Smooth features within each trial: lds, lds_causal, mean:5, mean_causal:5 (windows)."),
+]
+SubjectsOption = Annotated[str | None, typer.Option(help="Only these people, separated by commas.")]
+JobsOption = Annotated[int | None, typer.Option(min=1, help="People at a time. Default: as many as cores.")]
 
 
 def names(text: str) -> list[str]:

@@ -24,6 +24,7 @@ from physioaffect.graphs import (
     LinearClassifier,
     MLPClassifier,
     RBTransformerClassifier,
+    RGNNClassifier,
 )
 from physioaffect.signals.eeg import EEGCleaning
 
@@ -38,6 +39,7 @@ MODELS = {
     "mlp": MLPClassifier(),
     "dgcnn": DGCNNClassifier(),
     "gcbnet": GCBNetClassifier(),
+    "rgnn": RGNNClassifier(),
     # Its 300 epochs take hours; batches as small as the others' make up for some of them.
     "rbtransformer": RBTransformerClassifier(epochs=20, batch_size=64),
     "eegnet": EEGNetClassifier(),
