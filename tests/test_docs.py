@@ -131,3 +131,22 @@ def test_every_link_leads_somewhere(page):
     path = ROOT / page if (ROOT / page).exists() else ROOT / "docs" / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
         assert target.startswith("http") or (path.parent / target).exists(), target
+
+
+def test_the_index_of_networks_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks("docs/networks/README.md"):
+        exec(compile(block, "docs/networks/README.md", "exec"), names)
+    assert "(240, 2)" in capsys.readouterr().out
+    assert (tmp_path / "model.safetensors").stat().st_size > 10_000
+
+
+def test_the_index_of_networks_names_them_all():
+    from physioaffect.graphs import NETWORKS
+
+    page = (ROOT / "docs/networks/README.md").read_text(encoding="utf-8")
+    for name in NETWORKS:
+        assert f"`{name}`" in page
+    for link in re.findall(r"\(([a-z]+\.md)\)", page):
+        assert (ROOT / "docs/networks" / link).exists(), link

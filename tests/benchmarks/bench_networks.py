@@ -146,3 +146,21 @@ def bench_rbtransformer_window(benchmark: Any) -> None:
         return stack.outputs(window).softmax(dim=-1)
 
     benchmark.pedantic(run, rounds=50, iterations=5, warmup_rounds=5)
+
+
+@pytest.mark.parametrize("way", ["as it is", "compiled"])
+def bench_dgcnn_steps_compiled(benchmark: Any, seed: World, way: str) -> None:
+    """A hundred steps; torch.compile takes a minute before the first and needs a C++ compiler."""
+    network = seed.network()
+    run = torch.compile(network) if way == "compiled" else network
+    adam = torch.optim.Adam(network.parameters(), fused=True)
+    X = seed.source.gather(torch.arange(64))
+    y = torch.from_numpy(seed.labels[:64])
+
+    def steps() -> None:
+        for _ in range(100):
+            adam.zero_grad()
+            nn.functional.cross_entropy(run(X), y).backward()
+            adam.step()
+
+    benchmark.pedantic(steps, rounds=3, warmup_rounds=1)
