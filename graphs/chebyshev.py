@@ -13,6 +13,7 @@ __all__ = [
     "chebyshev_basis",
     "laplacian",
     "largest_eigenvalue",
+    "normalised_adjacency",
     "normalised_laplacian",
     "rescaled_laplacian",
 ]
@@ -75,12 +76,33 @@ def normalised_laplacian(adjacency: Tensor) -> Tensor:
     [[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     _check_square(adjacency, "An adjacency")
-    degree = adjacency.sum(dim=-1)
-    is_linked = degree > 0
-    # The inner choice keeps the infinite derivative at zero out of the gradient, where it would become NaN.
-    scale = torch.where(is_linked, torch.where(is_linked, degree, 1).rsqrt(), 0)
     eye = torch.eye(adjacency.shape[-1], dtype=adjacency.dtype, device=adjacency.device)
-    return eye - scale.unsqueeze(-1) * adjacency * scale.unsqueeze(-2)
+    return eye - normalised_adjacency(adjacency, adjacency.sum(dim=-1))
+
+
+def normalised_adjacency(adjacency: Tensor, degree: Tensor) -> Tensor:
+    """``D^-1/2 A D^-1/2``, in which the rows and columns of nodes without edges are zero.
+
+    Parameters
+    ----------
+    adjacency : Tensor, shape (..., n_nodes, n_nodes)
+        Weights of the edges.
+    degree : Tensor, shape (..., n_nodes)
+        The diagonal of D, not negative: sums of weights, or of their magnitudes where they have signs.
+
+    Returns
+    -------
+    normalised : Tensor, shape (..., n_nodes, n_nodes)
+
+    Examples
+    --------
+    >>> weights = torch.tensor([[0.0, -4.0, 0.0], [-4.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    >>> normalised_adjacency(weights, weights.abs().sum(dim=-1)).tolist()
+    [[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    # Infinity has the root wanted and, unlike zero, a finite derivative: that of zero would make it NaN.
+    scale = torch.where(degree > 0, degree, torch.inf).rsqrt()
+    return scale.unsqueeze(-1) * adjacency * scale.unsqueeze(-2)
 
 
 def largest_eigenvalue(laplacian: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from physioaffect.device import Device
 from physioaffect.training import Dropout
 
-from .chebyshev import chebyshev_basis
+from .chebyshev import chebyshev_basis, normalised_adjacency
 from .estimators import Input, NetworkClassifier, NetworkEstimator, NetworkRegressor
+from .sizes import check_sizes, check_windows
 
 __all__ = [
     "BASES",
@@ -121,9 +122,7 @@ class LearnedGraphConvolution(nn.Module):
     def spread(self) -> Tensor:
         """``D^-1/2 A D^-1/2``, (n_channels, n_channels)."""
         adjacency = self.adjacency()
-        degree = adjacency.sum(dim=-1)
-        scale = torch.where(degree > 0, degree, torch.inf).rsqrt()
-        return scale.unsqueeze(-1) * adjacency * scale.unsqueeze(-2)
+        return normalised_adjacency(adjacency, adjacency.sum(dim=-1))
 
 
 class DGCNN(nn.Module):
@@ -205,11 +204,8 @@ class DGCNN(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        sizes = {"n_channels": n_channels, "n_bands": n_bands, "n_outputs": n_outputs}
-        sizes |= {"n_filters": n_filters, "order": order, "n_hidden": n_hidden}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"DGCNN needs {name} of at least 1, got {size}.")
+        check_sizes("DGCNN", n_channels=n_channels, n_bands=n_bands, n_outputs=n_outputs)
+        check_sizes("DGCNN", n_filters=n_filters, order=order, n_hidden=n_hidden)
         self.shape = n_channels, n_bands
         self.norm = nn.BatchNorm1d(n_bands) if band_norm else None
         self.filters = LearnedGraphConvolution(*self.shape, n_filters, order=order, basis=basis, bias=bias)
@@ -223,11 +219,7 @@ class DGCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n_batch, n_channels, n_bands) -> (n_batch, n_outputs)."""
-        if x.shape[1:] != self.shape:
-            raise ValueError(
-                f"This DGCNN takes windows of {self.shape[0]} electrodes x {self.shape[1]} bands, got "
-                f"{' x '.join(map(str, x.shape[1:]))}. Give it the electrodes and bands it was made for."
-            )
+        check_windows("DGCNN", x, *self.shape)
         if self.norm is not None:
             x = self.norm(x.transpose(1, 2)).transpose(1, 2)
         filtered = self.dropout(self.filters(x).flatten(1))

@@ -124,8 +124,9 @@ def plot_adjacency(
     """
     weights, places = _checked(adjacency, ch_names, n_edges)
     matrix = np.asarray(adjacency, dtype=np.float64).copy()
-    np.fill_diagonal(matrix, np.nan)
+    np.fill_diagonal(matrix, 0)
     chosen = _colours(matrix)
+    np.fill_diagonal(matrix, np.nan)
     figure = new_figure(11.0, 5.2)
     left, right = figure.subplots(1, 2)
     drawn = draw_matrix(left, matrix, ch_names, chosen)
@@ -213,7 +214,7 @@ def _checked(adjacency: ArrayLike, ch_names: Sequence[str], n_edges: int | None)
 
 def _colours(weights: Floats) -> Colours:
     """Colours of weights, from zero on if they have one sign."""
-    if np.nanmin(weights) < 0:
+    if weights.min() < 0:
         return colours([weights], centre=0.0)
     return colours([weights, np.zeros(1)])._replace(cmap=_SEQUENTIAL)
 

@@ -96,7 +96,10 @@ class EmotionDL:
     def check_classes(self, classes: Sequence[Any]) -> None:
         """Raise a `ProtocolError` if classes, sorted, are not these emotions in their order."""
         names = EMOTIONS[self.emotions]
-        if len(classes) != len(names) or (isinstance(classes[0], str) and tuple(classes) != names):
+        expected = names if isinstance(classes[0], str) else range(len(names))
+        # SEED itself counts from -1.
+        counted = classes if isinstance(classes[0], str) else [number - classes[0] for number in classes]
+        if tuple(counted) != tuple(expected):
             numbered = ", ".join(f"{number} {name}" for number, name in enumerate(names))
             raise ProtocolError(
                 f"EmotionDL of {self.emotions} knows the classes {numbered}; training has "

@@ -63,10 +63,18 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
             )
         return tuple(self.classes_.tolist())
 
+    def _refuse_unknown(self, y: NDArray[Any], name: str) -> None:
+        if unknown := sorted(set(y.tolist()) - set(self.classes_.tolist())):
+            raise DataError(
+                f"Validation or calibration windows of fold {name} are of class "
+                f"{', '.join(map(repr, unknown))}; the training windows know "
+                f"{', '.join(map(repr, self.classes_.tolist()))}. Leave them out, or train on that class."
+            )
+
     def _targets(self, y: NDArray[Any], training: Training) -> tuple[NDArray[Any], Tensor, int]:
         loss = cast("ClassLoss", training.loss)
         n_classes = len(self.classes_)
-        # A label that training does not know stands only where it is never looked at.
+        # A label that training does not know stands only where it is never looked at: it is to be predicted.
         positions = np.searchsorted(self.classes_, y).clip(max=n_classes - 1)
         return positions, loss.targets(torch.from_numpy(positions), n_classes), loss.n_outputs(n_classes)
 

@@ -14,6 +14,7 @@ from physioaffect.training import Dropout
 
 from .dgcnn import LearnedGraphConvolution
 from .estimators import Input, NetworkClassifier
+from .sizes import check_sizes, check_windows
 
 __all__ = ["GCBNet", "GCBNetClassifier"]
 
@@ -97,6 +98,7 @@ class GCBNet(nn.Module):
 
     **Deviations**: 2, a bound, stands for the largest eigenvalue of L. The last layer of the broad learning
     system is trained by gradient descent together with the rest, where Chen & Liu solve a ridge regression.
+    Chen & Liu also make W_e sparse by an autoencoder; here it stays as drawn.
     (LibEER trains its random weights, too, and lets each enhancement node see a tenth of the features; here
     they see all, as in Chen & Liu.)
 
@@ -127,13 +129,12 @@ class GCBNet(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        sizes = {"n_bands": n_bands, "n_outputs": n_outputs, "order": order, "n_taps": n_taps}
-        sizes |= {"n_feature_nodes": n_feature_nodes, "n_enhancement_nodes": n_enhancement_nodes}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"GCBNet needs {name} of at least 1, got {size}.")
+        check_sizes("GCBNet", n_bands=n_bands, n_outputs=n_outputs, order=order, n_taps=n_taps)
+        check_sizes("GCBNet", n_feature_nodes=n_feature_nodes, n_enhancement_nodes=n_enhancement_nodes)
         if n_channels < _POOL:
-            raise ValueError(f"GCBNet pools two electrodes at a time, got {n_channels}. Use MLP, or more.")
+            raise ValueError(
+                f"GCBNet pools two electrodes at a time, got {n_channels}. Pass more electrodes, or use MLP."
+            )
         if n_filters < 4 or n_filters % 4:
             raise ValueError(
                 f"GCBNet halves its filters twice, got n_filters={n_filters}. Take a multiple of 4."
@@ -165,11 +166,7 @@ class GCBNet(nn.Module):
 
     def layers(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """H_1, H_2 and H_3, each (n_batch, n_filters, n_nodes)."""
-        if x.shape[1:] != self.shape:
-            raise ValueError(
-                f"This GCBNet takes windows of {self.shape[0]} electrodes x {self.shape[1]} bands, got "
-                f"{' x '.join(map(str, x.shape[1:]))}. Give it the electrodes and bands it was made for."
-            )
+        check_windows("GCBNet", x, *self.shape)
         first, second = self.convolutions
         filtered = self.filters(x).transpose(1, 2)
         pooled = functional.max_pool1d(first(filtered).relu(), _POOL)

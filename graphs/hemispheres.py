@@ -42,7 +42,7 @@ def inter_hemispheric(
     ch_names : sequence of str
         Names of its rows.
     pairs : sequence of (left, right)
-        Those with an electrode that the cap lacks are left out.
+        Those with an electrode that the cap lacks are left out. None changes nothing.
 
     Returns
     -------
@@ -74,12 +74,15 @@ def inter_hemispheric(
     row_of = {canonical_name(name): row for row, name in enumerate(ch_names)}
     found = [(canonical_name(left), canonical_name(right)) for left, right in pairs]
     joined = [(row_of[left], row_of[right]) for left, right in found if {left, right} <= row_of.keys()]
+    changed = adjacency.astype(np.float64)
+    if not found:
+        return changed
     if not joined:
         raise DataError(
             f"None of the pairs {', '.join('-'.join(pair) for pair in pairs)} is among the {len(ch_names)} "
-            "electrodes. Pass pairs=physioaffect.montage.mirror_pairs(ch_names) for those that the cap has."
+            "electrodes. Pass pairs=physioaffect.montage.mirror_pairs(ch_names) for those that the cap has, "
+            "or pairs=() for none."
         )
     rows, columns = np.array(joined + [pair[::-1] for pair in joined]).T
-    changed = adjacency.astype(np.float64)
     changed[rows, columns] -= 1
     return changed

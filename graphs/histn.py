@@ -37,6 +37,7 @@ from .histn_layers import (
 from .known import known_electrodes, known_rate
 from .ordinal_losses import GaussianMixture, TanhRegression
 from .regions import HISTN_HIERARCHIES, Hierarchy
+from .sizes import check_sizes
 
 __all__ = ["HISTN_LABELS", "HiSTN", "HiSTNClassifier"]
 
@@ -133,9 +134,7 @@ class HiSTN(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        for name, size in {"n_outputs": n_outputs, "n_filters": n_filters, "n_taps": n_taps}.items():
-            if size < 1:
-                raise ValueError(f"HiSTN needs {name} of at least 1, got {size}.")
+        check_sizes("HiSTN", n_outputs=n_outputs, n_filters=n_filters, n_taps=n_taps)
         if fusion not in ("dense", "grouped"):
             raise ValueError(f"HiSTN has no fusion {fusion!r}: use dense or grouped.")
         order = None if ch_names is None else electrode_order(hierarchy, ch_names)
@@ -164,7 +163,8 @@ class HiSTN(nn.Module):
         if x.shape[1] != self.n_channels or x.shape[2] < 6:
             raise ValueError(
                 f"This HiSTN takes windows of {self.n_channels} electrodes and at least 6 samples, got "
-                f"{x.shape[1]} x {x.shape[2]}. Give it the electrodes it was made for."
+                f"{x.shape[1]} x {x.shape[2]}. Give it the electrodes it was made for, and longer windows if "
+                "these are too short."
             )
         if self.order is not None:
             x = x[:, self.order]
@@ -212,7 +212,8 @@ class HiSTNClassifier(NetworkClassifier):
         A name in `HISTN_HIERARCHIES` (DREAMER's electrodes), or a hierarchy of any electrodes.
     labels : {"smoothed", "onehot", "regression", "mixture"}
         What a class is taken for, a key of `HISTN_LABELS`; all but "onehot" suppose that the classes, sorted,
-        are in an order and equally far apart.
+        are in an order and equally far apart. Of whole numbers those left out between are classes, too: of
+        1, 2, 4 also 3, but of 10, 20 nothing.
     fusion, n_filters, dropout
         As for `HiSTN`.
     kernel : float
@@ -365,5 +366,6 @@ class HiSTNClassifier(NetworkClassifier):
         seen = super()._learn_labels(y)
         if self.labels != "onehot" and self.classes_.dtype.kind in "iu":
             # A rating that nobody gave still keeps its neighbours apart.
-            self.classes_ = np.arange(seen[0], seen[-1] + 1)
+            step = int(np.gcd.reduce(np.diff(self.classes_)))
+            self.classes_ = np.arange(seen[0], seen[-1] + 1, step)
         return tuple(self.classes_.tolist())

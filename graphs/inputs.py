@@ -54,14 +54,16 @@ def about_windows(X: Any, ch_names: Sequence[str] | None, layout: tuple[str, ...
     return About(int(shape[1]), int(shape[2]), names, sfreq)
 
 
-def in_order(X: Any, ch_names: Sequence[str] | None) -> Any:
-    """Put channels into the order that the network knows, by their names; what names none stays as it is.
+def in_order(X: Any, ch_names: Sequence[str] | None, layout: tuple[str, ...]) -> Any:
+    """Put dimensions, and channels, into the order that the network knows, by name; unnamed ones stay.
 
     Raises
     ------
     DataError
         If one of them is missing.
     """
+    if set(layout) <= set(getattr(X, "dims", ())):
+        X = X.transpose(..., *layout)
     own = _own_names(X)
     if own is None or ch_names is None or own == tuple(ch_names):
         return X

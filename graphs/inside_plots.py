@@ -100,7 +100,8 @@ def plot_attention(attention: xr.DataArray, *, title: str = "") -> Figure:
     Returns
     -------
     figure : matplotlib.figure.Figure
-        In multiples of even attention, 1 / n_channels, on scales that are symmetric around 1.
+        In multiples of even attention, 1 / n_channels, on scales that are symmetric around 1 and end at 2,
+        twice as much.
 
     Raises
     ------
@@ -123,13 +124,14 @@ def plot_attention(attention: xr.DataArray, *, title: str = "") -> Figure:
     multiples = attention.values * len(names)
     figure = new_figure(8.6, 3.9)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    drawn = draw_matrix(left, multiples, names, colours([multiples], centre=1.0))
-    left.set(xlabel="is looked at", ylabel="looks", title="who looks at whom")
-    figure.colorbar(drawn, ax=left, shrink=0.85).set_label("multiple of even attention")
     received = multiples.mean(axis=0)
-    drawn = _draw_map(right, received, names, colours([received], centre=1.0))
+    matrix = draw_matrix(left, multiples, names, _around_one(multiples))
+    left.set(xlabel="is looked at", ylabel="looks", title="who looks at whom")
     right.set_title("looked at by all")
-    figure.colorbar(drawn, ax=right, shrink=0.85).set_label("multiple of even attention")
+    head = _draw_map(right, received, names, _around_one(received))
+    for drawn, ax, values in ((matrix, left, multiples), (head, right, received)):
+        bar = figure.colorbar(drawn, ax=ax, shrink=0.85, extend="max" if values.max() > 2 else "neither")
+        bar.set_label("multiple of even attention")
     if title:
         figure.suptitle(title)
     return figure
@@ -200,14 +202,23 @@ def plot_filters(gain: xr.DataArray, *, fmax: float | None = None, title: str = 
 
 def _check(values: xr.DataArray, what: str, *expected: Sequence[str]) -> None:
     if tuple(values.dims) not in [tuple(dims) for dims in expected]:
+        known = " or ".join(f"({', '.join(dims)})" for dims in expected)
         raise DataError(
-            f"{what} to draw has the dimensions {' or '.join('(' + ', '.join(d) + ')' for d in expected)}, got "
-            f"({', '.join(map(str, values.dims))}). Choose or average along the others."
+            f"{what} to draw has the dimensions {known}, got ({', '.join(map(str, values.dims))}). Choose or "
+            "average along the others."
         )
     if expected[0][0] == "channel" and "channel" not in values.coords:
         raise DataError(f"{what} can be drawn on a head if its electrodes have names. Give it some.")
 
 
-def _draw_map(ax: Axes, values: Floats, names: Sequence[str], chosen: Colours) -> AxesImage | None:
+def _around_one(values: Floats) -> Colours:
+    """Colours symmetric around 1 that do not go below 0, where there is no attention."""
+    cmap, low, high = colours([values], centre=1.0)
+    return Colours(cmap, max(low, 0.0), min(high, 2.0))
+
+
+def _draw_map(ax: Axes, values: Floats, names: Sequence[str], chosen: Colours) -> AxesImage:
     places = azimuthal_projection(electrode_positions(names))
-    return draw_head(ax, interpolation_matrix(places, size=_MAP_SIZE) @ values, places, chosen)
+    drawn = draw_head(ax, interpolation_matrix(places, size=_MAP_SIZE) @ values, places, chosen)
+    assert drawn is not None
+    return drawn

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from physioaffect.device import Device
 
 from .estimators import Input, NetworkClassifier, NetworkEstimator, NetworkRegressor
+from .sizes import check_sizes, check_windows
 
 __all__ = ["LinearClassifier", "LinearControl", "LinearRegressor"]
 
@@ -29,6 +30,11 @@ class LinearControl(nn.Module):
     n_outputs : int
         Classes, or 1 for a number.
 
+    Raises
+    ------
+    ValueError
+        If a size is below 1.
+
     Notes
     -----
     No paper's: a control that we chose. It has ``K (n + 1)`` parameters, for n numbers a window and K
@@ -46,12 +52,15 @@ class LinearControl(nn.Module):
 
     def __init__(self, *, n_channels: int, n_bands: int, n_outputs: int) -> None:
         super().__init__()
+        check_sizes("LinearControl", n_channels=n_channels, n_bands=n_bands, n_outputs=n_outputs)
+        self.shape = n_channels, n_bands
         self.layer = nn.Linear(n_channels * n_bands, n_outputs)
         nn.init.zeros_(self.layer.weight)
         nn.init.zeros_(self.layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n_batch, n_channels, n_bands) -> (n_batch, n_outputs)."""
+        check_windows("LinearControl", x, *self.shape)
         output: Tensor = self.layer(x.flatten(1))
         return output
 

@@ -10,6 +10,7 @@ from physioaffect.device import Device
 from physioaffect.training import Dropout
 
 from .estimators import Input, NetworkClassifier, NetworkEstimator, NetworkRegressor
+from .sizes import check_sizes, check_windows
 
 __all__ = ["MLP", "MLPClassifier", "MLPRegressor", "perceptron"]
 
@@ -51,7 +52,7 @@ class MLP(nn.Module):
     Raises
     ------
     ValueError
-        If a width is below 1 or the dropout is no probability below 1.
+        If a size is below 1 or the dropout is no probability below 1.
 
     Notes
     -----
@@ -81,10 +82,13 @@ class MLP(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        check_sizes("MLP", n_channels=n_channels, n_bands=n_bands, n_outputs=n_outputs)
+        self.shape = n_channels, n_bands
         self.layers = perceptron(n_channels * n_bands, hidden, n_outputs, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n_batch, n_channels, n_bands) -> (n_batch, n_outputs)."""
+        check_windows("MLP", x, *self.shape)
         output: Tensor = self.layers(x.flatten(1))
         return output
 

@@ -128,23 +128,30 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         parts = [X]
         labels = [y]
-        people = [np.asarray(groups) if groups is not None else None]
+        people = [groups]
         rows = {"train_idx": np.arange(len(labels[0]))}
         for name, more in (("validation_idx", validation), ("calibration_idx", calibration)):
             rows[name] = np.arange(len(more[1]) if more is not None else 0) + sum(map(len, labels))
             if more is not None:
                 parts.append(more[0])
-                labels.append(np.asarray(more[1]))
-                people.append(np.asarray(more[2]))
+                labels.append(self._checked_labels(column_or_1d(more[1])))
+                people.append(more[2])
         rows["unlabelled_idx"] = np.arange(0)
         if target is not None:
-            n_known, n_new = sum(map(len, labels)), target[0].shape[0]
+            n_known, n_new = sum(map(len, labels)), len(target[0])
             rows["unlabelled_idx"] = n_known + np.arange(n_new)
             parts.append(target[0])
             # Their labels are never looked at: they are none.
             labels.append(np.repeat(labels[0][:1], n_new))
-            people.append(np.asarray(target[1]))
-        known = None if people[0] is None else np.concatenate([p for p in people if p is not None])
+            people.append(target[1])
+        known = None
+        if groups is not None:
+            if any(some is None for some in people):
+                raise DataError(
+                    "The people of some windows are known and those of others are not: pass groups also in "
+                    "validation, calibration and target."
+                )
+            known = np.concatenate([np.asarray(some) for some in people])
         fold = Rows(name="fit", **rows)
         self._fit_all(
             [self],
@@ -178,7 +185,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         folds : sequence of Fold
             Rows of each.
         seeds : sequence of int
-            One for each fold.
+            One for each fold; a ``random_state`` that is not None takes the place of all.
         checkpoint, progress
             As for `fit`.
 
@@ -187,6 +194,8 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         fitted : list of estimators
             Each equals, to rounding, `fit` on that fold's windows with that fold's seed.
         """
+        if self.random_state is not None:
+            seeds = [self.random_state] * len(folds)
         own = [merged(fold, self.uses) for fold in folds]
         fitted = [clone(self) for _ in folds]
         known = np.asarray(groups) if groups is not None else None
@@ -215,16 +224,19 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
     ) -> list[Any]:
         device = torch.device(resolve_device(self.device))
         training = self.training()
-        named = [self._arranged(part, is_new=number == 0) for number, part in enumerate(parts)]
-        about = named[0][1]
-        if len(y) != sum(part.shape[0] for part, _ in named):
-            raise DataError(f"There are {sum(p.shape[0] for p, _ in named)} windows and {len(y)} labels.")
-        source = Source([part for part, _ in named], device)
+        first_part, about = self._arranged(parts[0], is_new=True)
+        windows = [first_part, *(self._arranged(part, like=about)[0] for part in parts[1:])]
+        n_windows = sum(part.shape[0] for part in windows)
+        for what, values in (("labels", y), ("people (groups)", groups)):
+            if values is not None and len(values) != n_windows:
+                raise DataError(f"There are {n_windows} windows and {len(values)} {what}.")
+        source = Source(windows, device)
         people = np.unique(groups, return_inverse=True)[1] if groups is not None else None
         # Networks with different classes have different outputs and cannot be one stack.
         together: dict[tuple[Any, ...], list[int]] = {}
         for number, fold in enumerate(folds):
             together.setdefault(estimators[number]._learn_labels(y[fold.train_idx]), []).append(number)
+            estimators[number]._refuse_unknown(y[self._later(fold)], fold.name)
         for numbers in together.values():
             first = estimators[numbers[0]]
             labels, targets, n_outputs = first._targets(y, training)
@@ -266,6 +278,15 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
     def _learn_labels(self, y: NDArray[Any]) -> tuple[Any, ...]:
         """Note the labels of training; networks for which this differs cannot be one stack."""
 
+    def _later(self, fold: FoldLike) -> NDArray[np.intp]:
+        """Windows whose labels are looked at, besides those of training."""
+        used = [fold.validation_idx] if self.patience is not None else []
+        used += [fold.calibration_idx] if self.calibration() is not None else []
+        return np.concatenate([np.empty(0, dtype=np.intp), *used])
+
+    def _refuse_unknown(self, y: NDArray[Any], name: str) -> None:
+        """Refuse labels that `_learn_labels` has not seen; of numbers none is refused."""
+
     @abstractmethod
     def _targets(self, y: NDArray[Any], training: Training) -> tuple[NDArray[Any], Tensor, int]:
         """Labels for samplers, targets of the loss, and outputs of the network."""
@@ -273,7 +294,8 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
     def _fresh_network(self, shape: Input, replica: Replica, source: Source) -> Standardised:
         """Network with weights drawn from a seed, that standardises by the windows it will learn from."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(np.random.SeedSequence([replica.seed, 3]).generate_state(1)[0]))
+            # That of the processor alone: torch.manual_seed would also seed the user's graphics cards.
+            torch.default_generator.manual_seed(int(np.random.SeedSequence([replica.seed, 3]).generate_state(1)[0]))
             network = self.network(shape)
         over_time = self.layout[-1] == "time"
         standardised = Standardised(network, (shape.n_channels, 1 if over_time else shape.n_last))
@@ -294,13 +316,27 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         self.ch_names_ = shape.ch_names
         self.history_ = tuple(history)
 
-    def _arranged(self, X: Any, *, is_new: bool = False) -> tuple[Any, About]:
-        """Windows in the order of the channels that are known by name, and what is known of them."""
-        if self.takes_tables and len(getattr(X, "shape", ())) != 3:
+    def _arranged(
+        self, X: Any, *, like: About | Input | None = None, is_new: bool = False
+    ) -> tuple[Any, About]:
+        """Windows in the order of the channels that are known by name, and what is known of them.
+
+        ``like`` are those they must match: by default those of training, unless they are new.
+        """
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        if self.takes_tables and len(X.shape) != 3:
             X = validate_data(self, X, reset=is_new)[:, :, None]
-        known = getattr(self, "ch_names_", None) or self.ch_names
-        X = in_order(X, known)
-        return X, about_windows(X, known, self.layout)
+        if like is None and not is_new:
+            like = getattr(self, "input_", None)
+        known = (like.ch_names if like is not None else None) or self.ch_names
+        X = in_order(X, known, self.layout)
+        about = about_windows(X, known, self.layout)
+        if like is not None and None not in (like.sfreq, about.sfreq) and like.sfreq != about.sfreq:
+            raise DataError(
+                f"The network was trained on samples at {like.sfreq:g} Hz, these come at {about.sfreq:g} Hz. "
+                "Resample them."
+            )
+        return X, about
 
     def outputs(self, X: Any) -> NDArray[np.float64]:
         """Raw outputs of the network, shape (n_windows, n_outputs)."""
@@ -313,11 +349,6 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
                 f"The network was trained on windows of {expected.n_channels} x {expected.n_last} "
                 f"({' x '.join(self.layout)}), these are {about.n_channels} x {about.n_last}. Cut them alike."
             )
-        if about.sfreq is not None and expected.sfreq not in (None, about.sfreq):
-            raise DataError(
-                f"The network was trained on samples at {expected.sfreq:g} Hz, these come at "
-                f"{about.sfreq:g} Hz. Resample them."
-            )
         if windows.shape[0] == 0:
             return np.empty((0, expected.n_outputs))
         device = torch.device(resolve_device(self.device))
@@ -325,6 +356,11 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         with torch_threads(1):
             rows = torch.arange(len(source), device=device)
             values = predict(Stack([self.network_], device), source, [rows])[0]
+        if not values.isfinite().all():
+            raise DataError(
+                "The network gives numbers that are NaN or infinite: its training diverged, or these windows "
+                "are nothing like those of training. Lower learning_rate, or look at the windows."
+            )
         return np.asarray(values.double().cpu().numpy())
 
 

@@ -14,6 +14,7 @@ from physioaffect.training import Cosine, Dropout, Training
 
 from .estimators import Input, NetworkClassifier
 from .mlp import perceptron
+from .sizes import check_sizes, check_windows
 
 __all__ = ["RBTransformer", "RBTransformerClassifier"]
 
@@ -133,11 +134,8 @@ class RBTransformer(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        sizes = {"n_channels": n_channels, "n_outputs": n_outputs, "n_bands": n_bands, "width": width}
-        sizes |= {"n_heads": n_heads, "head_width": head_width, "n_hidden": n_hidden}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"RBTransformer needs {name} of at least 1, got {size}.")
+        check_sizes("RBTransformer", n_channels=n_channels, n_outputs=n_outputs, n_bands=n_bands)
+        check_sizes("RBTransformer", width=width, n_heads=n_heads, head_width=head_width, n_hidden=n_hidden)
         if n_blocks < 0:
             raise ValueError(f"RBTransformer cannot have {n_blocks} blocks: take 0 or more.")
         if head not in HEADS:
@@ -186,12 +184,7 @@ class RBTransformer(nn.Module):
         return torch.stack(weights, dim=1)
 
     def _attend(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        expected = len(self.identity), self.embedding.in_features
-        if x.shape[1:] != expected:  # One electrode would be spread over all without an error.
-            raise ValueError(
-                f"This RBTransformer takes windows of {expected[0]} electrodes x {expected[1]} bands, got "
-                f"{' x '.join(map(str, x.shape[1:]))}. Give it the electrodes and bands that it was made for."
-            )
+        check_windows("RBTransformer", x, len(self.identity), self.embedding.in_features)
         x = self.dropout(self.embedding(x) + self.identity)
         maps = []
         for block in self.blocks:

@@ -17,11 +17,13 @@ from physioaffect.errors import DataError, ProtocolError
 from physioaffect.training import Batch, Dropout, Training
 
 from .adjacency import inverse_square
+from .chebyshev import normalised_adjacency
 from .dgcnn import across_electrodes
 from .emotion_labels import EmotionDL
 from .estimators import Input, NetworkClassifier
-from .hemispheres import inter_hemispheric
+from .hemispheres import GLOBAL_PAIRS, inter_hemispheric
 from .known import known_electrodes
+from .sizes import check_sizes, check_windows
 
 __all__ = ["RGNN", "RGNNClassifier"]
 
@@ -125,10 +127,7 @@ class RGNN(nn.Module):
     ) -> None:
         super().__init__()
         first = _symmetric(np.asarray(adjacency, dtype=np.float64))
-        sizes = {"n_bands": n_bands, "n_outputs": n_outputs, "n_hidden": n_hidden, "n_hops": n_hops}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"RGNN needs {name} of at least 1, got {size}.")
+        check_sizes("RGNN", n_bands=n_bands, n_outputs=n_outputs, n_hidden=n_hidden, n_hops=n_hops)
         for name, strength in {"sparsity": sparsity, "domain_weight": domain_weight}.items():
             if not strength >= 0:
                 raise ValueError(f"RGNN needs {name} of 0 or more, got {strength}.")
@@ -154,11 +153,7 @@ class RGNN(nn.Module):
 
     def forward(self, x: Tensor, strength: Tensor | None = None) -> Tensor | Judged:
         """(n_batch, n_channels, n_bands) -> (n_batch, n_outputs); with a strength, the domain besides."""
-        if x.shape[1:] != self.shape:
-            raise ValueError(
-                f"This RGNN takes windows of {self.shape[0]} electrodes x {self.shape[1]} bands, got "
-                f"{' x '.join(map(str, x.shape[1:]))}. Give it the electrodes and bands it was made for."
-            )
+        check_windows("RGNN", x, *self.shape)
         hops = spread = self.spread()
         for _ in range(1, self.n_hops):
             hops = hops @ spread
@@ -175,9 +170,7 @@ class RGNN(nn.Module):
     def spread(self) -> Tensor:
         """S, (n_channels, n_channels)."""
         adjacency = self.adjacency()
-        degree = adjacency.abs().sum(dim=-1)
-        scale = torch.where(degree > 0, degree, torch.inf).rsqrt()
-        return scale.unsqueeze(-1) * adjacency * scale.unsqueeze(-2)
+        return normalised_adjacency(adjacency, adjacency.abs().sum(dim=-1))
 
     def penalty(self, parameters: Mapping[str, Tensor]) -> Tensor:
         """``sparsity * sum_ij |a_ij|``."""
@@ -208,12 +201,16 @@ def _matrix(edges: Tensor, place: Tensor) -> Tensor:
 
 
 def _symmetric(adjacency: NDArray[np.float64]) -> NDArray[np.float64]:
-    is_square = adjacency.ndim == 2 and adjacency.shape[0] == adjacency.shape[1] > 0
-    if not is_square or not np.isfinite(adjacency).all() or not np.allclose(adjacency, adjacency.T):
+    got = None
+    if adjacency.ndim != 2 or not adjacency.shape[0] == adjacency.shape[1] > 0:
+        got = f"shape {adjacency.shape}. Pass a row and a column for each electrode"
+    elif not np.isfinite(adjacency).all():
+        got = "weights that are not finite. Replace what is missing"
+    elif not np.allclose(adjacency, adjacency.T):
+        got = "one that is not symmetric. Average it with its transpose"
+    if got is not None:
         raise DataError(
-            "RGNN begins from a symmetric matrix of finite weights, (n_channels, n_channels), got "
-            f"{'one that is neither' if is_square else f'shape {adjacency.shape}'}. Average it with its "
-            "transpose, and replace what is missing."
+            f"RGNN begins from a symmetric matrix of finite weights, (n_channels, n_channels), got {got}."
         )
     return adjacency
 
@@ -222,7 +219,7 @@ class RGNNClassifier(NetworkClassifier):
     """`RGNN` as a scikit-learn classifier: Adam at a constant rate, from the graph of its electrodes.
 
     The graph begins with ``a_ij = min(1, delta / d_ij²)``, d being the distance of two electrodes, ones on
-    the diagonal, and ``a_ij - 1`` for the pairs of `inter_hemispheric`.
+    the diagonal, and ``a_ij - 1`` for pairs across the head.
 
     Parameters
     ----------
@@ -231,6 +228,9 @@ class RGNNClassifier(NetworkClassifier):
         their labels.
     delta : float
         In square metres, as for `inverse_square`.
+    pairs : sequence of (left, right)
+        As for `inter_hemispheric`: the nine of the paper, of which the cap must have one; for another cap
+        `physioaffect.montage.mirror_pairs` of its electrodes, or none.
     emotion_dl : {"seed", "seed-iv"}, optional
         Whose emotions the labels are, to be smoothed as `EmotionDL` does. Default: they are not.
     noise : float
@@ -280,6 +280,7 @@ class RGNNClassifier(NetworkClassifier):
         node_dat: bool = False,
         domain_weight: float = 1.0,
         delta: float = 5e-4,
+        pairs: Sequence[tuple[str, str]] = GLOBAL_PAIRS,
         emotion_dl: str | None = None,
         noise: float = 0.1,
         epochs: int = 40,
@@ -298,6 +299,7 @@ class RGNNClassifier(NetworkClassifier):
         self.node_dat = node_dat
         self.domain_weight = domain_weight
         self.delta = delta
+        self.pairs = pairs
         self.emotion_dl = emotion_dl
         self.noise = noise
         self.epochs = epochs
@@ -319,7 +321,7 @@ class RGNNClassifier(NetworkClassifier):
         electrodes = known_electrodes(about, "RGNN")
         near = inverse_square(electrodes, delta=self.delta) + np.eye(len(electrodes))
         return RGNN(
-            adjacency=inter_hemispheric(near, electrodes),
+            adjacency=inter_hemispheric(near, electrodes, pairs=self.pairs),
             n_bands=about.n_last,
             n_outputs=about.n_outputs,
             n_hidden=self.n_hidden,

@@ -90,7 +90,7 @@ def response_moments(x: Tensor, kernels: Tensor) -> Moments:
     >>> response_moments(torch.tensor([[[1.0, 2.0, 4.0]]]), torch.tensor([[2.0]])).mean
     tensor([4.6667], dtype=torch.float64)
     """
-    n_taps, n_times = kernels.shape[-1], x.shape[-1]
+    n_taps = kernels.shape[-1]
     # Double precision: where a filter passes little of the signal, its power is a small difference.
     signals = x.flatten(0, 1).double()
     filters = kernels.double()

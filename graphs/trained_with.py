@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from numpy.typing import NDArray
+from sklearn.base import clone
 from torch import nn
 
 from physioaffect.training import ClassLoss, Sampler, Schedule, SubjectBalanced, Training
@@ -92,3 +94,9 @@ class TrainedWith(NetworkClassifier):
     def calibration(self) -> Training | None:
         """Go on learning as the model does."""
         return self.model.calibration()
+
+    def _learn_labels(self, y: NDArray[Any]) -> tuple[Any, ...]:
+        model = clone(self.model)
+        labels: tuple[Any, ...] = model._learn_labels(y)
+        self.classes_ = model.classes_
+        return labels

@@ -19,6 +19,7 @@ from sklearn.base import clone
 
 from physioaffect.datasets import DATASETS
 from physioaffect.datasets import get as get_dataset
+from physioaffect.device import resolve_device
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation.fitting import Job, run_jobs
 from physioaffect.evaluation.identity import describe, digest, hash_of_table, stable_hash
@@ -190,6 +191,9 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         "exclusions": [asdict(item) for item in (*exclusions, *unlabelled, *impossible)],
         "threads": 1,
     }
+    if networks := _networks(named):
+        # A part that was computed elsewhere is not continued here.
+        run["devices"] = sorted({resolve_device(network.device) for network in networks})
     store = RunFolder(folder, run)
     jobs = _jobs(plans, named, task, seed)
     run_jobs(jobs, table, task, store, n_jobs=n_jobs, tell=tell)
@@ -197,10 +201,23 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     return _reported(folder)
 
 
+def _networks(named: Mapping[str, Any]) -> list[Any]:
+    """Networks among the models and what is inside of them."""
+    inside = [
+        part
+        for model in named.values()
+        for part in (model, *getattr(model, "get_params", dict)().values())
+    ]
+    return [
+        part
+        for part in inside
+        if any(base.__module__.startswith("physioaffect.graphs") for base in type(part).__mro__)
+    ]
+
+
 def _more_libraries(named: Mapping[str, Any]) -> tuple[str, ...]:
     """Libraries on which only some models' numbers depend."""
-    is_network = [type(model).__module__.startswith("physioaffect.graphs") for model in named.values()]
-    return ("torch",) if any(is_network) else ()
+    return ("torch",) if _networks(named) else ()
 
 
 class _Plan(NamedTuple):

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from physioaffect.errors import RunError
 from physioaffect.training.course import Replica
@@ -23,15 +24,30 @@ __all__ = ["Checkpoint", "run_key"]
 EVERY = 30.0
 
 
-def run_key(training: Training, replicas: Sequence[Replica], shapes: Mapping[str, Sequence[int]]) -> str:
-    """Sha256 that names a training: its settings, windows, seeds and the shapes of its weights."""
-    digest = hashlib.sha256(repr(training).encode())
-    digest.update(json.dumps({name: list(shape) for name, shape in shapes.items()}).encode())
-    for replica in replicas:
+def run_key(
+    training: Training,
+    replicas: Sequence[Replica],
+    networks: Sequence[nn.Module],
+    targets: Tensor,
+    device: torch.device,
+) -> str:
+    """Sha256 that names a training: its settings, windows, labels, seeds, device, and where weights start.
+
+    Of the windows' values only what networks are standardised by is looked at, which is part of their state.
+    """
+    digest = hashlib.sha256(f"{training!r} {device.type}".encode())
+    for replica, network in zip(replicas, networks, strict=True):
         digest.update(f"{replica.name}/{replica.seed}/{replica.center!r}/{replica.spread!r}".encode())
         for rows in (replica.train, replica.validation, replica.unlabelled):
             digest.update(b"-" if rows is None else rows.tobytes())
+        digest.update(_bytes(targets[torch.from_numpy(replica.train).to(targets.device)]))
+        for name, value in network.state_dict().items():
+            digest.update(f"{name} {tuple(value.shape)}".encode() + _bytes(value))
     return digest.hexdigest()
+
+
+def _bytes(values: Tensor) -> bytes:
+    return values.detach().cpu().contiguous().numpy().tobytes()
 
 
 @dataclass(kw_only=True)
@@ -89,7 +105,7 @@ class Checkpoint:
         if told.get("key") != key:
             raise RunError(
                 f"{self.path} is the checkpoint of another training ({str(told.get('key'))[:12]}, here "
-                f"{key[:12]}): other settings, windows, seeds or shapes of weights. Remove it, or name "
+                f"{key[:12]}): other settings, windows, labels, seeds, weights or device. Remove it, or name "
                 "another folder."
             )
         return tensors, told

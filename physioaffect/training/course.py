@@ -55,8 +55,12 @@ class Trained(NamedTuple):
 
 @dataclass(kw_only=True)
 class Course:
-    """Where one network is on its way; what is random depends on its seed and the epoch only."""
+    """Where one network is on its way; what is random depends on its seed and the epoch only.
 
+    ``number`` tells it from the others, whose names may be the same (one fold with several seeds).
+    """
+
+    number: int
     replica: Replica
     population: Population
     training: Training
@@ -133,7 +137,7 @@ class Course:
     def to_json(self) -> dict[str, Any]:
         """All but the windows and the best state."""
         return {
-            "name": self.replica.name,
+            "number": self.number,
             "position": self.position,
             "loss_sum": self.loss_sum,
             "history": [list(epoch) for epoch in self.history],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ class Group:
     device: torch.device
     checkpoint: Checkpoint | None
     tell: Callable[[str, int, int], None]
-    _finished: dict[str, Trained] = field(default_factory=dict)
+    _finished: dict[int, Trained] = field(default_factory=dict)
     _step: int = 0
 
     def run(self) -> list[Trained]:
@@ -46,7 +47,6 @@ class Group:
             return self._run()
 
     def _run(self) -> list[Trained]:
-        replicas = [course.replica for course in self.courses]
         courses, stack, adam = self._restored()
         while courses:
             n_steps = min(course.n_steps - course.position for course in courses)
@@ -59,14 +59,14 @@ class Group:
                     ended.append(number)
             self._end_epochs(stack, courses, ended)
             going = [number for number, course in enumerate(courses) if not course.is_over]
-            for number in sorted(set(range(len(courses))) - set(going)):
-                self._finish(stack, courses[number], number)
+            for place in sorted(set(range(len(courses))) - set(going)):
+                self._finish(stack, courses[place], place)
             if going and len(going) < len(courses):
                 stack, adam = self._without_finished(stack, adam, going)
             courses = [courses[number] for number in going]
             if self.checkpoint is not None and (self.checkpoint.is_due or not courses):
                 self._save(stack, adam, courses)
-        return [self._finished[replica.name] for replica in replicas]
+        return [self._finished[course.number] for course in self.courses]
 
     def _adam(self, stack: Stack) -> StackedAdam:
         frozen = self.training.frozen
@@ -128,10 +128,12 @@ class Group:
             course = courses[number]
             is_best = validated[number] < course.best
             course.end_epoch(validated[number], stack.state(number) if is_best else None)
-            if not math.isfinite(course.history[-1].loss):
+            losses = course.history[-1][: 1 if self.training.patience is None else 2]
+            if not all(map(math.isfinite, losses)):
                 raise ProtocolError(
                     f"The training of fold {course.replica.name} diverged: its loss was "
-                    f"{course.history[-1].loss} in epoch {course.epoch}. Lower learning_rate."
+                    f"{' and, on the validation windows, '.join(map(str, losses))} in epoch {course.epoch}. "
+                    "Lower learning_rate."
                 )
             self.tell(course.replica.name, course.epoch, self.training.epochs)
 
@@ -161,10 +163,10 @@ class Group:
         center, spread = torch.tensor(units, device=self.device).unbind(dim=1)
         return (targets - center[:, None]) / spread[:, None]
 
-    def _finish(self, stack: Stack, course: Course, number: int) -> None:
-        state = course.best_state if course.best_state is not None else stack.state(number)
+    def _finish(self, stack: Stack, course: Course, place: int) -> None:
+        state = course.best_state if course.best_state is not None else stack.state(place)
         on_processor = {name: value.cpu() for name, value in state.items()}
-        self._finished[course.replica.name] = Trained(on_processor, tuple(course.history))
+        self._finished[course.number] = Trained(on_processor, tuple(course.history))
 
     def _without_finished(
         self, stack: Stack, adam: StackedAdam, going: Sequence[int]
@@ -190,35 +192,37 @@ class Group:
             tensors |= {f"adam/{name}": value for name, value in adam.state().items()}
         for course in courses:
             if course.best_state is not None:
-                tensors |= {f"best/{course.replica.name}/{k}": v for k, v in course.best_state.items()}
-        for name, trained in self._finished.items():
-            tensors |= {f"done/{name}/{k}": v for k, v in trained.state.items()}
+                tensors |= {f"best/{course.number}/{k}": v for k, v in course.best_state.items()}
+        for number, trained in self._finished.items():
+            tensors |= {f"done/{number}/{k}": v for k, v in trained.state.items()}
         told = {
-            "key": self._key(),
+            "key": self._key,
             "step": self._step,
             "courses": [course.to_json() for course in courses],
             "finished": {
-                name: [list(epoch) for epoch in trained.history] for name, trained in self._finished.items()
+                number: [list(epoch) for epoch in trained.history]
+                for number, trained in self._finished.items()
             },
         }
         self.checkpoint.save(tensors, told)
 
     def _restored(self) -> tuple[list[Course], Stack, StackedAdam]:
-        kept = self.checkpoint.load(self._key()) if self.checkpoint is not None else None
+        kept = self.checkpoint.load(self._key) if self.checkpoint is not None else None
         stack = Stack(self.networks, self.device)
         adam = self._adam(stack)
         if kept is None:
             return list(self.courses), stack, adam
         tensors, told = kept
         self._step = told["step"]
-        for name, history in told["finished"].items():
+        # JSON has turned the numbers of finished networks into text.
+        for number, history in told["finished"].items():
             epochs = tuple(Epoch(*epoch) for epoch in history)
-            self._finished[name] = Trained(_under(tensors, f"done/{name}/"), epochs)
-        by_name = {course.replica.name: course for course in self.courses}
+            self._finished[int(number)] = Trained(_under(tensors, f"done/{number}/"), epochs)
+        by_number = {course.number: course for course in self.courses}
         courses = []
         for about in told["courses"]:
-            course = by_name[about["name"]]
-            best = {k: v.to(self.device) for k, v in _under(tensors, f"best/{about['name']}/").items()}
+            course = by_number[about["number"]]
+            best = {k: v.to(self.device) for k, v in _under(tensors, f"best/{course.number}/").items()}
             course.load(about, best or None)
             courses.append(course)
         if not courses:
@@ -232,9 +236,10 @@ class Group:
         adam.load({name: value.to(self.device) for name, value in _under(tensors, "adam/").items()})
         return courses, stack, adam
 
+    @cached_property
     def _key(self) -> str:
-        shapes = {name: value.shape for name, value in self.networks[0].state_dict().items()}
-        return run_key(self.training, [course.replica for course in self.courses], shapes)
+        replicas = [course.replica for course in self.courses]
+        return run_key(self.training, replicas, self.networks, self.targets, self.device)
 
 
 def predict(stack: Stack, source: Source, rows: Sequence[Tensor]) -> list[Tensor]:

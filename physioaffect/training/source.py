@@ -15,6 +15,9 @@ from physioaffect.windows import Windows
 
 __all__ = ["Source"]
 
+# Variance over mean square; recordings in float32 resolve no less.
+_CONSTANT = 1e-12
+
 
 class Source:
     """Windows of one shape that are gathered by row on a device.
@@ -50,8 +53,10 @@ class Source:
         if all(isinstance(part, Windows) for part in parts):
             self._keep_recordings(parts, device)
         else:
-            table = np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
-            _refuse_missing(table)
+            table = np.concatenate(
+                [np.asarray(part) for part in parts], dtype=np.float32, casting="unsafe"
+            )
+            _refuse_missing(~np.isfinite(table).all(axis=tuple(range(1, table.ndim))))
             self._table = torch.from_numpy(table).to(device)
 
     def __len__(self) -> int:
@@ -76,11 +81,13 @@ class Source:
         first = np.zeros(len(recordings), dtype=np.intp)
         first[used] = np.cumsum([0, *(recordings[number].shape[1] for number in used[:-1])])
         joined = np.concatenate([recordings[number] for number in used], axis=1)
+        # Only what lies in a window matters; recordings may well have gaps between them.
+        is_missing = [~np.isfinite(recordings[number]).all(axis=0) for number in used]
+        n_missing = np.cumsum(np.concatenate([[False], *is_missing]))
+        begin = first[self.trials] + self.starts
+        _refuse_missing(n_missing[begin + self.window_shape[-1]] > n_missing[begin])
         self._table = torch.from_numpy(joined).to(device).unfold(1, self.window_shape[-1], 1)
-        self._first = torch.from_numpy(first[self.trials] + self.starts).to(device)
-        for index in used:
-            if not np.isfinite(recordings[index]).all():
-                _refuse_missing(np.concatenate([part[:] for part in parts]))
+        self._first = torch.from_numpy(begin).to(device)
 
     def moments(self, rows: NDArray[np.intp], *, over_time: bool) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation over windows: of each of their numbers, or of each channel.
@@ -103,7 +110,9 @@ class Source:
         if self._sums is None:
             self._sums = self._sums_of_windows()
         first, second = (part[rows].mean(axis=0) / self.window_shape[-1] for part in self._sums)
-        deviation = np.sqrt(np.maximum(second - first**2, 0))
+        variance = second - first**2
+        # Of a constant channel rounding leaves a little, above zero or below.
+        deviation = np.sqrt(np.where(variance > _CONSTANT * second, variance, 0.0))
         return torch.from_numpy(first)[:, None], torch.from_numpy(deviation)[:, None]
 
     def _sums_of_windows(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -126,10 +135,9 @@ class Source:
         return self._table[:, first].movedim(0, -2)
 
 
-def _refuse_missing(windows: NDArray[np.float32]) -> None:
-    bad = ~np.isfinite(windows).all(axis=tuple(range(1, windows.ndim)))
+def _refuse_missing(bad: NDArray[np.bool_]) -> None:
     if bad.any():
         raise DataError(
-            f"{int(bad.sum())} of {len(windows)} windows have values that are NaN or infinite, the first at "
+            f"{int(bad.sum())} of {len(bad)} windows have values that are NaN or infinite, the first at "
             f"row {int(bad.argmax())}. Leave these windows out."
         )

@@ -42,7 +42,9 @@ class Stack:
             self.parameters: State = dict(self.network.named_parameters())
             self.buffers = _kept_buffers(self.network)
         else:
-            parameters, buffers = stack_module_state([network.to(device) for network in networks])
+            parameters, buffers = stack_module_state(
+                [copy.deepcopy(network).to(device) for network in networks]
+            )
             kept = _kept_buffers(self.network)
             self.parameters = parameters
             self.buffers = {name: value for name, value in buffers.items() if name in kept}

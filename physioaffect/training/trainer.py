@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from physioaffect.errors import ProtocolError
+from physioaffect.errors import ProtocolError, RunError
 from physioaffect.training.checkpoint import Checkpoint
 from physioaffect.training.course import Course, Replica, Trained
 from physioaffect.training.group import Group
@@ -66,8 +67,8 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
         Networks that are run as one. Default: as many as pays on this device, which the network knows; no
         setting changes the numbers by more than rounding.
     checkpoint : path, optional
-        Folder where the state is kept every half minute; an interrupted training that is begun again with the
-        same folder goes on from there and ends with the same numbers.
+        Folder where the state is kept at the end of an epoch, at most every half minute; an interrupted
+        training that is begun again with the same folder goes on from there and ends with the same numbers.
     progress : callable, optional
         Called with (name, epochs done, epochs).
 
@@ -91,10 +92,18 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
             )
     size = stack if stack is not None else stack_size(networks[0], len(networks), device)
     courses = [
-        Course(replica=replica, population=population, training=training)
-        for replica, population in zip(replicas, populations, strict=True)
+        Course(number=number, replica=replica, population=population, training=training)
+        for number, (replica, population) in enumerate(zip(replicas, populations, strict=True))
     ]
     targets = targets.to(device)
+    stopped = Event()
+
+    def tell(name: str, done: int, total: int) -> None:
+        if stopped.is_set():
+            raise RunError("Another of the networks that are trained together has failed.")
+        if progress is not None:
+            progress(name, done, total)
+
     groups = [
         Group(
             networks=networks[first : first + size],
@@ -104,7 +113,7 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
             training=training,
             device=device,
             checkpoint=Checkpoint(path=checkpoint / f"group-{first:05d}.safetensors") if checkpoint else None,
-            tell=progress or (lambda _name, _done, _total: None),
+            tell=tell,
         )
         for first in range(0, len(networks), size)
     ]
@@ -113,7 +122,11 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
     # each group, are as many as the caller's joblib.parallel_config says.
     with torch_threads(torch.get_num_threads() if alone else 1):
         n_jobs = 1 if device.type == "cuda" else None
-        finished = Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(group.run)() for group in groups)
+        try:
+            finished = Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(group.run)() for group in groups)
+        finally:
+            # After an error or Ctrl-C threads live on: they would go on training, and writing checkpoints.
+            stopped.set()
     for group in groups:
         if group.checkpoint is not None:
             group.checkpoint.remove()

@@ -145,6 +145,7 @@ def test_other_pairs_can_be_joined_across_the_head():
         [-1, 0, 0],
         [0, 0, 0],
     ]
+    assert_array_equal(inter_hemispheric(np.eye(3), names, pairs=()), np.eye(3))
     with pytest.raises(
         DataError, match=re.escape("None of the pairs FP1-FP2, AF3-AF4") + ".* the 3 electrodes"
     ):

@@ -16,7 +16,7 @@ from torch import nn
 from physioaffect.errors import DataError
 from physioaffect.graphs import BraindecodeClassifier, EEGNet, Input
 from physioaffect.recording import Signal
-from physioaffect.training import Dropout
+from physioaffect.training import Dropout, torch_threads
 from physioaffect.windows import Intervals, Windows
 
 NAMES = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4")
@@ -26,6 +26,12 @@ needs_braindecode = pytest.mark.skipif(
     find_spec("braindecode") is None,
     reason="braindecode is not installed: pip install 'physioaffect[braindecode]'",
 )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    with torch_threads(1):
+        yield
 
 
 def network_of(model: str, *, n_times: int = 256, n_channels: int = 8, **settings: Any) -> Any:

@@ -98,6 +98,12 @@ def test_a_graph_without_edges_still_shows_its_electrodes():
     assert is_saved(figure)
 
 
+def test_one_electrode_makes_a_picture_without_edges():
+    for figure in (plot_graph([[1.0]], ["Cz"]), plot_adjacency([[1.0]], ["Cz"])):
+        assert is_saved(figure)
+        assert all(lines_of(ax).get_segments() == [] for ax in figure.axes if texts(ax) == ["Cz"])
+
+
 def test_loops_are_not_drawn():
     with_loops = k_nearest(NAMES) + 5 * np.eye(32)
     [ax] = plot_graph(with_loops, NAMES).axes

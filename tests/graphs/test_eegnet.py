@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
-from support.copies import assert_stacked_is_alone
+from support.copies import assert_stacked_is_alone, loss_learnt_by_heart
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -175,6 +175,10 @@ def test_copies_in_a_stack_are_what_they_are_alone():
 
 
 # What it learns.
+
+
+def test_learns_a_batch_by_heart():
+    assert loss_learnt_by_heart(tiny(), windows(12), steps=150, rate=0.03) < 1e-3
 
 
 def rhythm(n_windows: int, frequency: float, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.str_]]:

@@ -284,6 +284,10 @@ def test_first_weights_are_glorots_with_the_fans_of_keras():
         assert_allclose(drawn(name).abs().max(), np.sqrt(squared), rtol=0.05, err_msg=name)
     for name in ("head_fusion.bias", "region_fusion.bias", "output.bias"):
         assert torch.all(drawn(name) == 0)
+    networks = [HiSTN(n_outputs=5, fusion="grouped") for _ in range(20)]
+    # Of three electrodes one signal is made.
+    assert_allclose(drawn("region_fusion.pointwise").abs().max(), np.sqrt(6 / (3 + 1)), rtol=0.05)
+    assert_allclose(drawn("region_fusion.taps").abs().max(), np.sqrt(6 / (5 * 3 + 5)), rtol=0.05)
 
 
 # Any montage.

@@ -1,5 +1,7 @@
 """HiSTN as it is trained: its label modes, its schedule, and an effect that it finds."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,57 @@ def test_training_is_as_published():
     assert [training.schedule(epoch, 50) for epoch in (0, 29, 30, 49)] == [1, 1, 0.5, 0.5]
     assert training.sampler == ClassBalanced()
     assert HiSTNClassifier(crops=True).training().sampler == Crops()
+
+
+def test_the_rate_falls_when_and_as_far_as_it_is_told():
+    schedule = HiSTNClassifier(slower_from=50, slower_by=0.2).training().schedule
+    assert [schedule(epoch, 100) for epoch in (0, 49, 50, 99)] == [1, 1, 0.2, 0.2]
+
+
+def test_calibration_is_as_published():
+    assert HiSTNClassifier().calibration() is None
+    assert "calibration" not in HiSTNClassifier().uses
+    model = HiSTNClassifier(labels="onehot", calibration_epochs=400)
+    assert "calibration" in model.uses
+    again = model.calibration()
+    assert again is not None
+    assert (again.epochs, again.batch_size, again.learning_rate) == (400, 100, 1e-3)
+    assert (again.sampler, again.loss) == (ClassBalanced(), HISTN_LABELS["onehot"])
+    assert [again.schedule(epoch, 400) for epoch in (0, 399)] == [1, 1]
+
+
+def test_calibration_leaves_the_temporal_filters_and_nothing_else():
+    X, y = asymmetric(60, seed=0)
+    settings: dict[str, Any] = {"sfreq": 32, "epochs": 2, "batch_size": 20, "ch_names": DREAMER}
+    settings |= {"random_state": 0}
+    before = HiSTNClassifier(**settings, device="cpu").fit(X, y)
+    again = HiSTNClassifier(**settings, device="cpu", calibration_epochs=2, calibration_batch_size=20)
+    again.fit(X, y, groups=np.zeros(60), calibration=(*asymmetric(40, seed=1), np.ones(40)))
+    stays = {
+        name.removeprefix("network.")
+        for (name, old), new in zip(
+            before.network_.named_parameters(), again.network_.parameters(), strict=True
+        )
+        if torch.equal(old, new)
+    }
+    assert stays == {"filters.temporal"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "y", "expected"),
+    [
+        ("smoothed", [1, 2, 4, 5], [1, 2, 3, 4, 5]),
+        ("mixture", [10, 20], [10, 20]),
+        ("regression", [-1, 1, 1], [-1, 1]),
+        ("smoothed", ["high", "low"], ["high", "low"]),
+        ("onehot", [1, 2, 4, 5], [1, 2, 4, 5]),
+    ],
+)
+def test_a_rating_that_nobody_gave_keeps_its_neighbours_apart(labels, y, expected):
+    X = np.random.default_rng(0).normal(size=(len(y), 14, 16))
+    model = HiSTNClassifier(labels=labels, sfreq=16, epochs=1, batch_size=2, ch_names=DREAMER, random_state=0)
+    assert model.fit(X, np.array(y)).classes_.tolist() == expected
+    assert model.predict_proba(X).shape == (len(y), len(expected))
 
 
 def asymmetric(n_windows: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from support.copies import assert_stacked_is_alone
+from support.copies import assert_stacked_is_alone, loss_learnt_by_heart
 from support.raw_networks import Floats, Layers, correlate, leaky, n_parameters, pool, raw, shaken
 
 from physioaffect.datasets import DEAP
@@ -111,6 +111,10 @@ def test_power_is_the_logarithm_of_the_mean_square():
     assert power.shape == (1, 3, 5, 7)
     expected = 2 * torch.log(amplitude) - math.log(2)
     assert_allclose(power[0], expected.expand(3, 5, 7), atol=1e-5)
+
+
+def test_learns_a_batch_by_heart():
+    assert loss_learnt_by_heart(tiny(), windows(12), steps=150) < 1e-3
 
 
 # Its graphs.

@@ -16,8 +16,8 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from physioaffect.errors import DataError, ProtocolError
-from physioaffect.graphs import RGNN, Input, RGNNClassifier
-from physioaffect.montage import electrode_positions
+from physioaffect.graphs import RGNN, Input, RGNNClassifier, inverse_square
+from physioaffect.montage import electrode_positions, mirror_pairs
 from physioaffect.training import Batch, ClassLoss, CrossEntropy, Standardised, torch_threads
 
 N_CHANNELS, N_BANDS, N_HIDDEN, N_CLASSES = 6, 4, 7, 3
@@ -154,9 +154,30 @@ def test_graph_begins_as_published():
     assert network.adjacency()[0, 1] < 0
 
 
+def test_a_cap_without_the_published_pairs_may_have_its_own_or_none():
+    about = Input(3, N_BANDS, ("F3", "F4", "Cz"), None, 3)
+    with pytest.raises(DataError, match=r"None of the pairs FP1-FP2, .* or pairs=\(\) for none"):
+        RGNNClassifier().network(about)
+    without = RGNNClassifier(pairs=()).network(about).adjacency().detach()
+    joined = RGNNClassifier(pairs=mirror_pairs(("F3", "F4", "Cz"))).network(about).adjacency().detach()
+    assert without.min() > 0
+    assert_allclose(joined - without, [[0, -1, 0], [-1, 0, 0], [0, 0, 0]], atol=1e-6)
+
+
 def test_electrodes_must_be_known_by_name():
     with pytest.raises(DataError, match="RGNN needs to know its electrodes: pass ch_names="):
         RGNNClassifier().network(Input(7, N_BANDS, None, None, 3))
+
+
+def test_delta_says_how_far_electrodes_hear_each_other():
+    network = RGNNClassifier(delta=1e-3).network(Input(len(CH_NAMES), N_BANDS, CH_NAMES, None, 3))
+    near = inverse_square(CH_NAMES, delta=1e-3)
+    assert_allclose(network.adjacency()[0, 2].item(), near[0, 2], rtol=1e-6)
+
+
+def test_is_trained_as_published():
+    model = RGNNClassifier()
+    assert (model.n_hops, model.dropout, model.batch_size, model.delta) == (2, 0.7, 16, 5e-4)
 
 
 # The penalty.
@@ -331,6 +352,10 @@ def test_emotions_that_are_not_these_are_refused():
         emotion_loss("seed", noise=2)
     with pytest.raises(ProtocolError, match="knows the classes 0 negative, 1 neutral, 2 positive; training"):
         emotion_loss("seed").targets(torch.arange(2), 2)
+    # SEED's own numbers are -1, 0, 1; a gap means that an emotion is missing.
+    emotion_loss("seed").check_classes((-1, 0, 1))  # type: ignore[attr-defined]
+    with pytest.raises(ProtocolError, match=r"2 positive; training has 0, 1, 3\."):
+        emotion_loss("seed").check_classes((0, 1, 3))  # type: ignore[attr-defined]
     # Sorted by name they would not be in the order of their numbers.
     X = np.zeros((8, len(CH_NAMES), 2))
     names = np.array(["neutral", "sad", "fear", "happy"] * 2)
@@ -401,8 +426,10 @@ def test_settings_out_of_range_are_refused():
         tiny(dropout=1)
     with pytest.raises(DataError, match=r"\(n_channels, n_channels\), got shape \(2, 3\)"):
         tiny(adjacency=np.zeros((2, 3)))
-    with pytest.raises(DataError, match=r"got one that is neither\. Average it with its"):
+    with pytest.raises(DataError, match=r"got one that is not symmetric\. Average it with its"):
         tiny(adjacency=[[1, 2], [3, 4]])
+    with pytest.raises(DataError, match=r"got weights that are not finite\. Replace what is missing"):
+        tiny(adjacency=[[1, np.nan], [np.nan, 1]])
 
 
 def test_windows_of_another_montage_are_refused():

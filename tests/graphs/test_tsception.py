@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from support.copies import assert_stacked_is_alone
+from support.copies import assert_stacked_is_alone, loss_learnt_by_heart
 from support.raw_networks import Floats, Layers, correlate, leaky, n_parameters, pool, raw, shaken
 
 from physioaffect.datasets import DEAP
@@ -105,6 +105,10 @@ def test_shows_its_filters_of_all_lengths():
     assert kernels.shape == (9, 12)
     assert not kernels[3:6, 7:].any()
     assert_allclose(kernels[3:6, :7].detach(), network.temporal[1].weight[:, 0, 0].detach())
+
+
+def test_learns_a_batch_by_heart():
+    assert loss_learnt_by_heart(tiny(), windows(12), steps=150) < 1e-3
 
 
 # The halves of the head.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 from torch.nn import functional
 
-from physioaffect.training import Dropout
+from physioaffect.training import Dropout, torch_threads
 
 
 def dropout_masks(network: nn.Module, x: Tensor, seed: int) -> dict[str, Tensor]:
@@ -36,6 +36,11 @@ def dropout_masks(network: nn.Module, x: Tensor, seed: int) -> dict[str, Tensor]
 
 def assert_stacked_is_alone(networks: Sequence[nn.Module], x: Tensor) -> None:
     """Losses, gradients and running statistics of one step, x (n_networks, n_batch, ...), with dropout."""
+    with torch_threads(1):
+        _assert_stacked_is_alone(networks, x)
+
+
+def _assert_stacked_is_alone(networks: Sequence[nn.Module], x: Tensor) -> None:
     drawn = [
         dropout_masks(network, own, seed) for seed, (network, own) in enumerate(zip(networks, x, strict=True))
     ]
@@ -66,3 +71,15 @@ def assert_stacked_is_alone(networks: Sequence[nn.Module], x: Tensor) -> None:
             assert_allclose(buffers[name][number], expected, atol=1e-5, rtol=1e-4, err_msg=name)
     changed = [name for name in before if not torch.equal(before[name], buffers[name])]
     assert any("running" in name for name in changed) or not before
+
+
+def loss_learnt_by_heart(network: nn.Module, x: Tensor, *, steps: int, rate: float = 1e-2) -> float:
+    """Cross-entropy on one batch of three classes in turn, after steps of Adam on it."""
+    y = torch.arange(len(x)) % 3
+    optimiser = torch.optim.Adam(network.train().parameters(), lr=rate)
+    with torch_threads(1):
+        for _ in range(steps):
+            optimiser.zero_grad()
+            functional.cross_entropy(network(x), y).backward()
+            optimiser.step()
+    return functional.cross_entropy(network(x), y).item()
