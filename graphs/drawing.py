@@ -236,8 +236,7 @@ def _draw_edges(
         lines.set(color=_EDGE, linewidth=0.9 if len(places) > _CROWD else 1.6)
     else:
         lines.set(cmap=chosen.cmap, array=strength, clim=(chosen.low, chosen.high))
-        reach = max(abs(chosen.low), abs(chosen.high))
-        lines.set_linewidth((0.4 + 2.6 * np.abs(strength) / reach).tolist())
+        lines.set_linewidth((0.4 + 2.6 * np.abs(strength) / chosen.high).tolist())
     ax.add_collection(lines)
     return lines
 

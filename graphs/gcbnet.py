@@ -98,9 +98,8 @@ class GCBNet(nn.Module):
 
     **Deviations**: 2, a bound, stands for the largest eigenvalue of L. The last layer of the broad learning
     system is trained by gradient descent together with the rest, where Chen & Liu solve a ridge regression.
-    Chen & Liu also make W_e sparse by an autoencoder; here it stays as drawn.
-    (LibEER trains its random weights, too, and lets each enhancement node see a tenth of the features; here
-    they see all, as in Chen & Liu.)
+    They also make W_e sparse by an autoencoder; here it stays as drawn. (LibEER trains its random weights,
+    too, and lets each enhancement node see a tenth of the features; here they see all, as in Chen & Liu.)
 
     **Parameters**: ``C^2 + ((order + 1) B + 1) F`` of the graph filter, ``t F^2 / 2 + F / 2`` and
     ``t F^2 / 8 + F / 4`` of the convolutions of t taps, and K outputs' ``n + 1`` each, with n numbers side by

@@ -337,7 +337,8 @@ def _named(attributions: Floats, model: NetworkEstimator, X: Any, *, spectral: b
 
 def rate(model: NetworkEstimator, *, is_needed: bool) -> float:
     """Sampling rate in Hz; 0 where it is neither known nor needed."""
-    sfreq = model.input_.sfreq or getattr(model, "sfreq", None)
+    told = model.get_params()  # A wrapper's model may be the one that was told.
+    sfreq = model.input_.sfreq or told.get("sfreq") or told.get("model__sfreq")
     if sfreq is None and is_needed:
         raise DataError("Frequencies need the sampling rate: fit the network on Windows, which know theirs.")
     return float(sfreq or 0)

@@ -36,8 +36,8 @@ from .inputs import About, about_windows, in_order
 
 __all__ = ["Input", "NetworkEstimator"]
 
-Labelled = tuple[Any, NDArray[Any], NDArray[Any]]
-Unlabelled = tuple[Any, NDArray[Any]]
+Labelled = tuple[Any, NDArray[Any], NDArray[Any] | None]
+Unlabelled = tuple[Any, NDArray[Any] | None]
 
 
 class Input(NamedTuple):
@@ -295,7 +295,9 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         """Network with weights drawn from a seed, that standardises by the windows it will learn from."""
         with torch.random.fork_rng(devices=[]):
             # That of the processor alone: torch.manual_seed would also seed the user's graphics cards.
-            torch.default_generator.manual_seed(int(np.random.SeedSequence([replica.seed, 3]).generate_state(1)[0]))
+            torch.default_generator.manual_seed(
+                int(np.random.SeedSequence([replica.seed, 3]).generate_state(1)[0])
+            )
             network = self.network(shape)
         over_time = self.layout[-1] == "time"
         standardised = Standardised(network, (shape.n_channels, 1 if over_time else shape.n_last))

@@ -204,9 +204,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
 def _networks(named: Mapping[str, Any]) -> list[Any]:
     """Networks among the models and what is inside of them."""
     inside = [
-        part
-        for model in named.values()
-        for part in (model, *getattr(model, "get_params", dict)().values())
+        part for model in named.values() for part in (model, *getattr(model, "get_params", dict)().values())
     ]
     return [
         part

@@ -174,7 +174,8 @@ def run_jobs(
             if "progress" in uses_of(batch[0].model):
                 options["progress"] = _Epochs(told, len(batch), tell)
             with parallel_config(backend="threading", n_jobs=n_jobs):
-                yield _run(batch, inputs[batch[0].layout], y, groups, task, **options)
+                done = _run(batch, inputs[batch[0].layout], y, groups, task, **options)
+            yield done
 
     def fits() -> Iterator[Any]:
         # Unordered, so that a slow fold does not keep finished ones from the disk.

@@ -53,10 +53,8 @@ class Source:
         if all(isinstance(part, Windows) for part in parts):
             self._keep_recordings(parts, device)
         else:
-            table = np.concatenate(
-                [np.asarray(part) for part in parts], dtype=np.float32, casting="unsafe"
-            )
-            _refuse_missing(~np.isfinite(table).all(axis=tuple(range(1, table.ndim))))
+            table = np.concatenate([np.asarray(part) for part in parts], dtype=np.float32, casting="unsafe")
+            _refuse_missing(~np.asarray(np.isfinite(table).all(axis=tuple(range(1, table.ndim)))))
             self._table = torch.from_numpy(table).to(device)
 
     def __len__(self) -> int:

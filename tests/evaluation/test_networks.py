@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from joblib.parallel import get_active_backend
 from support.tables import VALENCE, feature_table
 
 from physioaffect.datasets import DREAMER, World
+from physioaffect.device import resolve_device
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import Result, evaluate, get_model
 from physioaffect.evaluation.models import MODELS, NETWORKS
@@ -75,6 +77,18 @@ def test_an_interrupted_training_is_continued_with_the_same_bytes(tmp_path, monk
     assert not (out / "checkpoints").exists()
 
 
+def test_what_is_told_of_a_stack_finds_joblib_as_it_was(tmp_path):
+    seen = []
+
+    def tell(what: str, _done: int, _total: int) -> None:
+        if what == "fitting":
+            seen.append(get_active_backend()[1])
+
+    before = get_active_backend()[1]
+    run(tmp_path / "out", progress=tell, n_jobs=2)
+    assert set(seen) == {before}
+
+
 def test_early_stopping_sees_validation_people_only(tmp_path):
     """Noise: where the test person's windows were looked at, the score would not be at chance."""
     model = MLPClassifier(hidden=(8,), epochs=8, batch_size=16, patience=2)
@@ -88,6 +102,9 @@ def test_the_version_of_torch_is_recorded(tmp_path):
 
     result = run(tmp_path / "out")
     assert result.run["request"]["versions"]["torch"] == torch.__version__
+    assert result.run["devices"] == [resolve_device("auto")]
+    wrapped = run(tmp_path / "wrapped", models=["coral+mlp"], protocols=["loso_transductive"])
+    assert wrapped.run["request"]["versions"]["torch"] == torch.__version__
     assert "torch" not in run(tmp_path / "no", models=["lda"]).run["request"]["versions"]
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay
+from scipy.spatial.transform import Rotation
 
 from physioaffect.datasets import DEAP, DREAMER, EEGMAT, SEED
 from physioaffect.errors import DataError
@@ -125,7 +126,8 @@ def test_global_connections_are_one_less_on_seeds_nine_pairs_and_nothing_else():
     kept = local.copy()
     changed = inter_hemispheric(local, names)
     assert_array_equal(local, kept)
-    assert len(GLOBAL_PAIRS) == 9
+    published = "FP1-FP2 AF3-AF4 F5-F6 FC5-FC6 C5-C6 CP5-CP6 P5-P6 PO5-PO6 O1-O2"
+    assert " ".join(map("-".join, GLOBAL_PAIRS)) == published
     expected = {frozenset(map(canonical_name, pair)) for pair in GLOBAL_PAIRS}
     assert edges_of(changed != local, names) == expected
     assert_allclose((changed - local)[changed != local], -1)
@@ -152,6 +154,13 @@ def test_other_pairs_can_be_joined_across_the_head():
         inter_hemispheric(np.zeros((3, 3)), names)
     with pytest.raises(DataError, match=r"3 names of channels do not fit an adjacency of shape \(2, 2\)"):
         inter_hemispheric(np.zeros((2, 2)), names)
+
+
+def test_equally_far_electrodes_are_in_together_whatever_the_rounding():
+    square = 0.05 * np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0]])
+    around = np.roll(np.eye(4), 1, axis=1)
+    for turned in Rotation.random(20, random_state=0):
+        assert_array_equal(k_nearest(turned.apply(square), k=1), around + around.T)
 
 
 @pytest.mark.parametrize("k", [1, 4, 9])

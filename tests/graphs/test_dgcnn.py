@@ -198,6 +198,19 @@ def test_every_edge_begins_above_zero_and_is_learned():
     assert gradient_of_graph(network, network(windows())).abs().min() > 0
 
 
+def test_first_weights_are_drawn_as_the_page_says():
+    torch.manual_seed(0)
+    network = DGCNN(n_channels=62, n_bands=5, n_outputs=3)
+    edges = network.filters.edges.detach()
+    # Xavier's variance 2 / (62 + 62), and the fourth moment of a normal distribution.
+    assert_allclose(edges.square().mean(), 1 / 62, rtol=0.05)
+    assert_allclose(edges.pow(4).mean(), 3 / 62**2, rtol=0.15)
+    # As nn.Linear draws: uniform up to the root of 1 / n_in, of which there are ten and 62 x 32.
+    for weights, n_in in ((network.filters.mixing, 10), (network.hidden, 62 * 32)):
+        assert_allclose(weights.detach().abs().max(), n_in**-0.5, rtol=0.03)
+        assert_allclose(weights.detach().square().mean(), 1 / (3 * n_in), rtol=0.1)
+
+
 def test_an_edge_below_zero_is_no_edge_and_stays_none():
     network = tiny()
     is_cut = network.filters.edges < 0

@@ -125,6 +125,14 @@ def test_order_of_electrodes_can_be_undone_only_by_mirroring():
     assert_close(network(x.flip(1)), before, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("settings", [{}, BLS])
+def test_dropout_acts_in_front_of_the_last_layer(settings):
+    network, x = tiny(dropout=0.5, **settings), windows()
+    before, bias = network(x).detach(), network.output.bias
+    network.train().dropout.mask = torch.full((len(x), network.output.in_features), 3.0)
+    assert_close(network(x), 3 * (before - bias) + bias, atol=1e-5, rtol=1e-5)
+
+
 # The broad learning system.
 
 
@@ -217,7 +225,7 @@ def test_settings_out_of_range_are_refused():
     for name in ("n_bands", "n_outputs", "order", "n_feature_nodes", "n_enhancement_nodes"):
         with pytest.raises(ValueError, match=f"GCBNet needs {name} of at least 1, got 0"):
             tiny(**{name: 0})
-    with pytest.raises(ValueError, match="pools two electrodes at a time, got 1"):
+    with pytest.raises(ValueError, match=r"pools two electrodes at a time, got 1\. Pass more"):
         tiny(n_channels=1)
     with pytest.raises(ValueError, match=r"halves its filters twice, got n_filters=6\. Take a"):
         tiny(n_filters=6)

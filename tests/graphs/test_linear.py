@@ -1,6 +1,7 @@
 """The linear control against closed forms."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,13 @@ from physioaffect.graphs import LinearClassifier, LinearControl, LinearRegressor
 from physioaffect.training import torch_threads
 
 # Whole batches, so that nothing but the penalised loss decides.
-SETTLED = {"batch_size": 90, "epochs": 400, "learning_rate": 3e-2, "random_state": 0, "device": "cpu"}
+SETTLED: dict[str, Any] = {
+    "batch_size": 90,
+    "epochs": 400,
+    "learning_rate": 3e-2,
+    "random_state": 0,
+    "device": "cpu",
+}
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,13 @@ from physioaffect.graphs import MLP, LinearControl, MLPClassifier, MLPRegressor
 from physioaffect.training import torch_threads
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "networks" / "mlp.md"
-QUICK = {"hidden": (16,), "batch_size": 32, "learning_rate": 1e-2, "random_state": 0, "device": "cpu"}
+QUICK: dict[str, Any] = {
+    "hidden": (16,),
+    "batch_size": 32,
+    "learning_rate": 1e-2,
+    "random_state": 0,
+    "device": "cpu",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +34,7 @@ def one_thread() -> Iterator[None]:
 
 def tiny(**settings) -> MLP:
     torch.manual_seed(0)
-    sizes = {"n_channels": 5, "n_bands": 4, "n_outputs": 3, "hidden": (7, 6)}
+    sizes: dict[str, Any] = {"n_channels": 5, "n_bands": 4, "n_outputs": 3, "hidden": (7, 6)}
     return MLP(**(sizes | settings)).eval()
 
 
@@ -68,7 +75,7 @@ def test_order_of_electrodes_is_nothing_but_the_order_of_its_first_weights():
     network, x, order = tiny(), torch.randn(8, 5, 4), torch.tensor([3, 0, 4, 1, 2])
     before = network(x).detach()
     with torch.no_grad():
-        first = network.layers[0].weight
+        first = network.layers.get_parameter("0.weight")
         first.copy_(first.unflatten(1, (5, 4))[:, order].flatten(1).clone())
     assert_allclose(network(x[:, order]).detach(), before, atol=1e-6)
 

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def tiny(seed: int = 0, **settings) -> RBTransformer:
+def tiny(seed: int = 0, **settings: Any) -> RBTransformer:
     torch.manual_seed(seed)
     sizes = {"n_channels": 5, "n_outputs": 3, "n_bands": 4, "width": 8, "n_hidden": 6}
     heads = {"n_blocks": N_BLOCKS, "n_heads": N_HEADS, "head_width": HEAD_WIDTH}
@@ -78,9 +79,9 @@ def test_sizes_in_the_documentation_are_these():
     assert len(rows) == 6
     for *sizes, with_mlp, with_linear in rows:
         n_channels, n_bands, n_classes = map(int, sizes)
-        for head, shown in (("mlp", with_mlp), ("linear", with_linear)):
-            network = RBTransformer(n_channels=n_channels, n_bands=n_bands, n_outputs=n_classes, head=head)
-            assert f"{n_parameters(network):,}" == shown
+        sizes_of = partial(RBTransformer, n_channels=n_channels, n_bands=n_bands, n_outputs=n_classes)
+        assert f"{n_parameters(sizes_of(head='mlp')):,}" == with_mlp
+        assert f"{n_parameters(sizes_of(head='linear')):,}" == with_linear
 
 
 # The equations, in NumPy and double precision.
@@ -142,7 +143,9 @@ def test_follows_its_equations(head):
 
 
 def test_attention_is_scaled_dot_product_attention():
-    layer, x = tiny().blocks[0].attention, 3 * windows(n_bands=8)
+    # Its class is private.
+    layer: Any = tiny().get_submodule("blocks.0.attention")
+    x = 3 * windows(n_bands=8)
     query, key, value = (
         part.unflatten(-1, (N_HEADS, HEAD_WIDTH)).transpose(1, 2)
         for part in layer.projection(x).chunk(3, dim=-1)
@@ -279,7 +282,7 @@ def test_learns_what_two_electrodes_say_only_together():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(768, 4, 1))
     y = np.where(X[:, 1, 0] * X[:, 2, 0] > 0, "same", "opposite")
-    settings = {"epochs": 20, "batch_size": 32, "learning_rate": 5e-3, "random_state": 0, "device": "cpu"}
+    settings: dict[str, Any] = {"epochs": 20, "batch_size": 32, "learning_rate": 5e-3, "random_state": 0}
     network = RBTransformerClassifier(
         width=16, n_blocks=1, n_heads=2, head_width=8, n_hidden=16, head="linear", **settings
     )

@@ -137,6 +137,15 @@ def test_graph_stays_symmetric_while_it_is_learned():
     assert (adjacency - graph()).abs().min() > 0.05
 
 
+def test_dropout_acts_in_front_of_the_last_layer_and_not_on_the_domain():
+    network, x = tiny(dropout=0.5, node_dat=True), windows()
+    before, bias = network(x, torch.tensor(0.5)), network.output.bias
+    network.train().dropout.mask = torch.full((len(x), N_HIDDEN), 3.0)
+    judged = network(x, torch.tensor(0.5))
+    assert_close(judged.outputs, 3 * (before.outputs - bias) + bias, atol=1e-4, rtol=1e-5)
+    assert_close(judged.domains, before.domains, atol=0, rtol=0)
+
+
 # Where the graph begins.
 
 

@@ -87,3 +87,26 @@ def test_what_is_missing_is_refused():
 def test_windows_of_two_shapes_are_refused():
     with pytest.raises(DataError, match=r"one shape, got \(2, 3\) and \(2, 4\)"):
         Source([np.zeros((5, 2, 3)), np.zeros((5, 2, 4))], CPU)
+
+
+@pytest.mark.parametrize("gap", [True, False])
+def test_gaps_matter_in_windows_only(gap):
+    data = np.random.default_rng(0).standard_normal((2, 1280)).astype(np.float32)
+    data[1, 640 + 64] = np.nan
+    signal = Signal(data=data, sfreq=128.0, ch_names=("a", "b"), kind="eeg", unit="au")
+    every = Windows([signal], [Windowing(duration=1).intervals(10.0)])
+    if gap:
+        assert len(Source([every.select(np.delete(np.arange(10), 5))], CPU)) == 9
+    else:
+        with pytest.raises(DataError, match=r"1 of 10 windows .*, the first at row 5"):
+            Source([every], CPU)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 0.3, 17.3, -4111.7, 1e-5 / 3])
+def test_a_constant_channel_of_raw_windows_does_not_vary(level):
+    """Rounding would leave a spread of some millionths, by which another person's channel were divided."""
+    X = np.random.default_rng(0).standard_normal((50, 2, 100)).astype(np.float32)
+    X[:, 1] = level
+    _, deviation = Source([X], CPU).moments(np.arange(7, 50), over_time=True)
+    assert deviation[0] > 0.9
+    assert deviation[1] == 0

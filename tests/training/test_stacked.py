@@ -1,14 +1,18 @@
 """Networks trained as one equal networks trained alone."""
 
 import dataclasses
+import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 import torch
+from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import Tensor, nn
 
-from physioaffect.errors import ProtocolError
+from physioaffect.errors import ProtocolError, RunError
 from physioaffect.training import (
     ClassBalanced,
     Cosine,
@@ -253,3 +257,69 @@ def test_an_interrupted_training_ends_with_the_same_numbers(world, case, stack, 
         for name in other.state:
             assert_array_equal(one.state[name], other.state[name], err_msg=name)
     assert not list(tmp_path.glob("*"))
+
+
+def test_an_error_ends_all_networks(world):
+    """With a thread for each; those that were left would go on, and write checkpoints beside a new run."""
+    told: list[str] = []
+
+    def stop(name: str, _done: int, _epochs: int) -> None:
+        told.append(name)
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    patient = dataclasses.replace(PLAIN, epochs=2000)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt), parallel_config(backend="threading", n_jobs=2):
+        trained(world, patient, stack=1, progress=stop)
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+    assert len(told) < 20
+
+
+def test_the_networks_that_training_begins_with_are_left_alone(world):
+    source, labels, replicas = world
+    targets = CrossEntropy().targets(torch.from_numpy(labels), 3)
+    begun = networks()
+    train(begun, source, targets, replicas, PLAIN, labels=labels, stack=4)
+    for one, other in zip(begun, networks(), strict=True):
+        for name, value in one.state_dict().items():
+            assert_array_equal(value, other.state_dict()[name])
+
+
+def test_how_small_numbers_are_taken_is_put_back(world):
+    for was_flushing in (True, False):
+        torch.set_flush_denormal(was_flushing)
+        try:
+            trained(world, dataclasses.replace(PLAIN, epochs=1), stack=4)
+            assert (sys.float_info.min / 2 == 0) is was_flushing
+        finally:
+            torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize("other", ["labels", "windows", "seed", "setting"])
+def test_a_checkpoint_of_another_training_is_refused(world, other, tmp_path, monkeypatch):
+    monkeypatch.setattr("physioaffect.training.checkpoint.EVERY", 0.0)
+    _, labels, replicas = world
+
+    def begin(network: nn.Module, labels: np.ndarray, seed: int, training: Training, stop: bool) -> None:
+        def tell(_name: str, done: int, _epochs: int) -> None:
+            if stop and done == 2:
+                raise KeyboardInterrupt
+
+        targets = CrossEntropy().targets(torch.from_numpy(labels), 3)
+        replica = dataclasses.replace(replicas[0], seed=seed)
+        options = {"labels": labels, "checkpoint": tmp_path, "progress": tell}
+        train([network], world[0], targets, [replica], training, **options)
+
+    network = networks()[0]
+    with pytest.raises(KeyboardInterrupt):
+        begin(network, labels, 1, PLAIN, True)
+    if other == "windows":  # By which it is standardised.
+        network.get_buffer("standardise.mean").add_(1)
+    changed = np.roll(labels, 1) if other == "labels" else labels
+    training = dataclasses.replace(PLAIN, learning_rate=1e-4) if other == "setting" else PLAIN
+    with pytest.raises(RunError, match=r"is the checkpoint of another training .* Remove it, or name"):
+        begin(network, changed, 2 if other == "seed" else 1, training, False)

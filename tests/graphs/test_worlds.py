@@ -1,0 +1,181 @@
+"""What networks find in worlds whose truth is known: people they have not seen, and where in the signal."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+
+from physioaffect.datasets import DREAMER, World
+from physioaffect.evaluation import Result, evaluate, make_table
+from physioaffect.features import SEED, Recipe, default_recipe, extract
+from physioaffect.graphs import (
+    NETWORKS,
+    DGCNNClassifier,
+    EEGNetClassifier,
+    GCBNetClassifier,
+    HiSTNClassifier,
+    LGGNetClassifier,
+    LinearClassifier,
+    MLPClassifier,
+    NetworkClassifier,
+    RBTransformerClassifier,
+    RGNNClassifier,
+    TSceptionClassifier,
+    electrode_importance,
+)
+from physioaffect.signals.eeg import BandPass, EEGCleaning
+
+pytestmark = pytest.mark.slow
+
+N_PERMUTATIONS = 1000
+
+# Smaller than published where that is slow, and trained for less long: there are 450 windows a fold.
+BANDS: dict[str, NetworkClassifier] = {
+    "dgcnn": DGCNNClassifier(n_filters=8, n_hidden=16, epochs=20, learning_rate=3e-3),
+    "gcbnet": GCBNetClassifier(n_filters=8, epochs=20, learning_rate=3e-3),
+    "linear": LinearClassifier(epochs=20, learning_rate=1e-2),
+    "mlp": MLPClassifier(hidden=(32,), epochs=10, learning_rate=3e-3),
+    "rbtransformer": RBTransformerClassifier(
+        width=16,
+        n_blocks=1,
+        n_heads=2,
+        head_width=8,
+        n_hidden=16,
+        head="linear",
+        epochs=20,
+        batch_size=64,
+        learning_rate=5e-3,
+    ),
+    "rgnn": RGNNClassifier(n_hidden=16, dropout=0.2, epochs=20, batch_size=64, learning_rate=1e-2),
+}
+RAW: dict[str, NetworkClassifier] = {
+    "eegnet": EEGNetClassifier(epochs=10, learning_rate=3e-3),
+    "histn": HiSTNClassifier(dropout=0.2, epochs=10, batch_size=64, learning_rate=1e-2),
+    "lggnet": LGGNetClassifier(n_temporal=4, n_hidden=8, epochs=10, learning_rate=3e-3),
+    "tsception": TSceptionClassifier(n_temporal=4, n_spatial=6, epochs=10, learning_rate=3e-3),
+}
+EVERY = {**BANDS, **RAW}
+
+
+def recipe() -> Recipe:
+    """Windows of a second, without the electrodes' offsets.
+
+    These differ between people by several times the EEG, and are all that a network of raw windows sees of
+    them if nothing removes them.
+    """
+    high_pass = EEGCleaning(
+        unusable=None,
+        band=BandPass(fmin=2, fmax=None),
+        bad_channels=None,
+        reference=None,
+        segments=None,
+    )
+    return default_recipe(DREAMER, families=["de"], window=1, cleaning=[high_pass])
+
+
+class Outcome(NamedTuple):
+    folder: Path
+    result: Result
+
+
+def outcome_of(folder: Path, world: World) -> Outcome:
+    assert DREAMER.simulate is not None
+    DREAMER.simulate(folder, world=world, n_subjects=6, max_seconds=5)
+    result = evaluate(
+        DREAMER,
+        folder,
+        models=EVERY | {"knn": "knn"},
+        protocols=["loso"],
+        task="valence",
+        recipe=recipe(),
+        out=folder / "result",
+    )
+    return Outcome(folder, result)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Affect at three times its usual strength: alpha changes by 0.45 to 0.6 nats from -1 to 1."""
+    return outcome_of(tmp_path_factory.mktemp("planted"), World(affect=3))
+
+
+@pytest.fixture(scope="module")
+def null(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return outcome_of(tmp_path_factory.mktemp("null"), World.null())
+
+
+def accuracies(outcome: Outcome, name: str) -> NDArray[np.float64]:
+    """Balanced accuracy over trials, mean over people: as predicted, then with each person's trials permuted."""
+    windows = outcome.result.predictions.query("model == @name")
+    trials = windows.groupby(["subject", "trial"], as_index=False).agg({"truth": "first", "p_high": "mean"})
+    rng = np.random.default_rng(0)
+    people = []
+    for _, own in trials.groupby("subject"):
+        is_high = (own["truth"] == "high").to_numpy()
+        guess = (own["p_high"] > 0.5).to_numpy()
+        guesses = np.stack([guess, *(rng.permutation(guess) for _ in range(N_PERMUTATIONS))])
+        people.append((guesses[:, is_high].mean(axis=1) + 1 - guesses[:, ~is_high].mean(axis=1)) / 2)
+    return np.asarray(np.mean(people, axis=0))
+
+
+@pytest.mark.parametrize("name", [*EVERY, "knn"])
+def test_a_planted_effect_is_found_in_new_people(name, planted):
+    score, *chance = accuracies(planted, name)
+    cells = planted.result.cells()
+    assert score == pytest.approx(cells["loso", name, "trial", "balanced_accuracy"].mean)
+    assert score > max(0.7, *chance)
+
+
+@pytest.mark.parametrize("name", [*EVERY, "knn"])
+def test_nothing_is_found_where_there_is_nothing(name, null):
+    score, *chance = accuracies(null, name)
+    low, high = np.quantile(chance, [0.005, 0.995])
+    assert low <= score <= high
+
+
+def test_every_network_is_here():
+    assert set(EVERY) == set(NETWORKS)
+
+
+PLANTED_ALPHA = [name for name in DREAMER.ch_names["eeg"] if name not in ("T7", "T8")]
+
+
+@pytest.fixture(scope="module")
+def importances(planted) -> dict[str, xr.DataArray]:
+    """Of networks that were fitted on everyone, by electrode and band."""
+    features, _, raw = extract(DREAMER, planted.folder, recipe(), keep="eeg")
+    table, _ = make_table(features, DREAMER.tasks["valence"], raw=raw)
+    found = {}
+    for name, model in EVERY.items():
+        fitted = clone(model).set_params(random_state=0).fit(table.inputs(model.layout), table.target)
+        X = table.inputs(model.layout)
+        if name in RAW:
+            X = X.select(np.arange(0, len(X), 3))
+        found[name] = electrode_importance(fitted, X, bands=SEED if name in RAW else None, n_steps=16)
+    return found
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_importance_points_at_the_planted_band(name, importances):
+    assert float(importances[name].sel(band="alpha").sum()) > 0.8
+
+
+@pytest.mark.parametrize("name", BANDS)
+def test_importance_points_at_the_planted_electrodes(name, importances):
+    """A planted place, alpha before or behind the ears, ranks above any other place."""
+    shares = importances[name].stack(place=["channel", "band"])
+    is_planted = (shares["band"] == "alpha") & shares["channel"].isin(PLANTED_ALPHA)
+    assert is_planted.sum() == 12
+    assert roc_auc_score(is_planted, shares) > 0.95
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_raw_networks_look_away_from_electrodes_where_nothing_is_planted(name, importances):
+    alpha = importances[name].sel(band="alpha")
+    print(name, alpha.values.round(2))
+    assert float(alpha.sel(channel=["T7", "T8"]).max()) < 0.5 * float(alpha.sel(channel=PLANTED_ALPHA).mean())
