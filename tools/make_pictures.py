@@ -2,7 +2,7 @@
 
     python tools/make_pictures.py FOLDER
 
-Prints the table of that page, too. FOLDER holds
+Prints the table of that page, too. Those of networks are made by make_network_pictures.py. FOLDER holds
 
 * ``eegmmidb_S001/``: S001R01.edf (eyes open) and S001R02.edf (eyes closed) of PhysioNet's EEG Motor
   Movement/Imagery v1.0.0 (Schalk et al. 2004, doi 10.1109/TBME.2004.827072, ODC-By 1.0),

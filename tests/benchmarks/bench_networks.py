@@ -42,9 +42,15 @@ class World:
         return Standardised(self.model.network(self.input), (self.input.n_channels, last))
 
     def epochs(
-        self, n_folds: int, *, batch_size: int = 64, n_windows: int | None = None, **options: Any
+        self,
+        n_folds: int,
+        *,
+        epochs: int = 1,
+        batch_size: int = 64,
+        n_windows: int | None = None,
+        **options: Any,
     ) -> None:
-        """One epoch of each fold."""
+        """Epochs of each fold."""
         rows = np.arange(n_windows or len(self.source))
         replicas = [Replica(name=str(fold), seed=fold, train=rows) for fold in range(n_folds)]
         train(
@@ -52,7 +58,7 @@ class World:
             self.source,
             self.targets,
             replicas,
-            Training(epochs=1, batch_size=batch_size, learning_rate=1e-3),
+            Training(epochs=epochs, batch_size=batch_size, learning_rate=1e-3),
             labels=self.labels,
             **options,
         )
@@ -128,11 +134,11 @@ def bench_scaling_over_folds(benchmark: Any, seed: World, n_folds: int) -> None:
 
 @pytest.mark.parametrize("way", ["alone", "stack of 5"])
 def bench_histn_steps(benchmark: Any, way: str) -> None:
-    """Twenty steps of 256 crops of one second of 14 channels; of each of five folds in the stack."""
-    world = World("histn", (14, 128), 5, 20 * 256)
+    """120 steps of 256 crops of one second of 14 channels; of each of five folds in the stack."""
+    world = World("histn", (14, 128), 5, 40 * 256)
     n_folds = 1 if way == "alone" else 5
     benchmark.pedantic(
-        lambda: world.epochs(n_folds, batch_size=256, stack=n_folds), rounds=5, warmup_rounds=1
+        lambda: world.epochs(n_folds, epochs=3, batch_size=256, stack=n_folds), rounds=3, warmup_rounds=1
     )
 
 
