@@ -9,7 +9,7 @@ The files are pickles; `physioaffect.datasets.unpickle` reads them without unpic
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,13 +75,18 @@ _GROUPS = {
 
 
 class _Person(NamedTuple):
-    """Where a person's file lies (once, if all is well), when the clips were seen, and what is wrong."""
+    """Where a person's file lies (once, if all is well), when the clips were seen, and what is wrong.
+
+    ``groups`` are made into signals of each clip, and of the rest before it if ``has_rest``.
+    """
 
     paths: tuple[Path, ...]
     presented: Mapping[int, Presentation] | None
     ratings_path: Path | None
     number: int
     problem: str
+    groups: Mapping[str, _Group] = _GROUPS
+    has_rest: bool = True
 
 
 def _recordings(root: Path) -> dict[int, tuple[Path, ...]]:
@@ -219,16 +224,22 @@ def _listed(scores: Mapping[str, float]) -> str:
     return ", ".join(f"{scores[scale]:.2f}" for scale in SCALES)
 
 
-def _signals(block: NDArray[Any], where: str) -> dict[str, Signal]:
+def _select(source: Any, signals: Collection[str], baseline: bool) -> Any:
+    person: _Person = source
+    groups = {name: group for name, group in _GROUPS.items() if name in signals}
+    return person._replace(groups=groups, has_rest=baseline)
+
+
+def _signals(block: NDArray[Any], groups: Mapping[str, _Group], where: str) -> dict[str, Signal]:
     """Make the signals of one clip out of its part of the array, shape (channel, sample)."""
-    with np.errstate(all="ignore"):  # What float32 cannot hold becomes infinite, which is refused below.
-        samples = block.astype(np.float32)
     signals = {}
-    for name, group in _GROUPS.items():
-        part = samples[group.first : group.first + len(group.ch_names)]
+    for name, group in groups.items():
+        rows = block[group.first : group.first + len(group.ch_names)]
+        with np.errstate(all="ignore"):  # What float32 cannot hold becomes infinite, which is refused below.
+            samples = rows.astype(np.float32)
         if group.scale != 1:
-            part *= np.float32(group.scale)
-        signal = Signal(data=part, sfreq=RATE, ch_names=group.ch_names, kind=group.kind, unit=group.unit)
+            samples *= np.float32(group.scale)
+        signal = Signal(data=samples, sfreq=RATE, ch_names=group.ch_names, kind=group.kind, unit=group.unit)
         signals[name] = checked_signal(signal, where)
     return signals
 
@@ -255,8 +266,10 @@ def _trials(
             subject=subject,
             trial=str(clip + 1),
             stimulus=str(clip + 1),
-            signals=_signals(block[:, _N_BEFORE:], where),
-            baseline=_signals(block[:, :_N_BEFORE], f"{where}, before it"),
+            signals=_signals(block[:, _N_BEFORE:], person.groups, where),
+            baseline=_signals(block[:, :_N_BEFORE], person.groups, f"{where}, before it")
+            if person.has_rest
+            else None,
             ratings=presented[clip].ratings,
             elapsed=None if np.isnan(elapsed) else elapsed,
             order=presented[clip].order,
@@ -289,5 +302,6 @@ DEAP = DataSet(
     files=_files,
     open=_open,
     trials=_trials,
+    select=_select,
     simulate=simulate,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -426,6 +426,9 @@ class DataSet:
     trials : callable
         ``trials(subject, source, report)``: the subject's trials, in order. Raises `DataError` if the subject
         cannot be used; reports single trials that cannot.
+    select : callable, optional
+        ``select(source, signals, baseline)``: a source of which ``trials`` makes only the signals named, and
+        baselines only if ``baseline``. It saves the time of converting and checking what nobody asked for.
     is_split_by_subject : bool
         Whether subjects lie in files of their own, so that they can be read in parallel.
     simulate : callable, optional
@@ -454,6 +457,7 @@ class DataSet:
     files: Callable[[Path], Sequence[Path]]
     open: Callable[[Path], dict[str, Any]]
     trials: Callable[[str, Any, Report], Iterator[Trial]]
+    select: Callable[[Any, Collection[str], bool], Any] | None = None
     is_split_by_subject: bool = True
     simulate: Callable[..., Path] | None = None
     download: Callable[[Path], Path] | None = None

@@ -1,8 +1,7 @@
 """The compiled filter behind `filter_bank`.
 
-A stretch of time is laid out with channels side by side; then come the bands, instants, sections of the
-filter and, innermost, the channels, so that the compiler makes vector instructions of them and all of it
-stays in the cache.
+A strip of time is laid out with channels side by side and sent through the sections of a filter, so that all
+of it stays in the cache. The innermost loops are in `_filter_vectors`.
 
 The compiler must know the numbers of sections and channels to unroll and vectorise. They come as the lengths
 of tuples, because a function made for each number cannot be kept on disk by numba, and is compiled anew in
@@ -17,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioaffect.features._compiled import compiled
+from physioaffect.features._filter_vectors import filter_rows, lay_out_tile, sum_rows
 
 __all__ = ["filter_causal", "filter_zero_phase", "native"]
 
-# Instants that are laid out at once: 32 channels of them fill half of the fastest cache in single precision.
-_STRETCH = 192
-# A filter that only rings into silence comes to numbers so small that a processor takes a hundred times as
-# long for each; this many times the smallest normal number is forgotten.
-_NOTHING = 1e3
+# Instants that are laid out at once: they fill a third of the fastest cache.
+_STRIP = 128
+# Most squares that are added up in single precision.
+_MOST_ADDED = 256
 
 
 def native(X: NDArray[Any]) -> NDArray[np.floating[Any]]:
@@ -34,40 +33,16 @@ def native(X: NDArray[Any]) -> NDArray[np.floating[Any]]:
 
 # The arguments of both filters, for at most ``len(lanes)`` channels:
 #
-# * X, shape (n_channels, n_times);
-# * before, shape (n_channels,): what the causal filter takes X to have been before its first sample;
+# * X, shape (n_channels, n_times), with neighbouring samples side by side in memory;
 # * present, bool of the same shape, or None;
-# * filters: gain, shape (n_bands,), a1 and a2, shape (n_bands, n_sections), in the precision to use;
-# * n_pad, shape (n_bands,): samples that both ends are mirrored by; zero for the causal filter;
+# * filters, shape (n_bands, 1 + 2 * n_sections), in the precision to use: gain, then a1 and a2 by section;
 # * cuts: edges, left and right as in `filter_bank`;
-# * sections, lanes: tuples, of which only the lengths matter;
-# * turned, shape (n_bands, n_room, n_lanes): room for chunks of the recording, for the zero-phase filter;
+# * sections, lanes, tile: tuples, of which only the lengths matter; a tile has 64 bytes of each channel;
 # * out, shape (n_windows, n_channels, n_bands): where the variances go.
 #
-# The state of a band has two rows for each section, a sum and a sum of squares. All in one flat array with
-# constant distances: only then does the compiler see that they do not overlap.
-#
-# The first section's ``1 - z^-2`` is the same in all bands, so they share the difference of samples two
-# apart, in the precision of X: an electrode's offset, its steps and its drift, a thousand times larger than
-# EEG, are gone before anything is rounded to single precision.
-
-
-@compiled(inline="always")
-def _through_sections(
-    u: Any, a1: Any, a2: Any, state: Any, lane: Any, sections: Any, lanes: Any, is_difference: Any
-) -> Any:
-    """One instant through all sections; ``is_difference`` has a length if the first ``1 - z^-2`` is done."""
-    width = len(lanes)
-    y = u
-    for section in range(len(sections)):
-        u = y
-        y = u + state[2 * section * width + lane]
-        state[2 * section * width + lane] = state[(2 * section + 1) * width + lane] - a1[section] * y
-        if section == 0 and len(is_difference) > 0:
-            state[(2 * section + 1) * width + lane] = -a2[section] * y
-        else:
-            state[(2 * section + 1) * width + lane] = -u - a2[section] * y
-    return y
+# The state of a filter has two rows for each section. The first section's ``1 - z^-2`` is taken in the
+# precision of X: an electrode's offset, its steps and its drift, a thousand times larger than EEG, are gone
+# before anything is rounded to single precision.
 
 
 @compiled(inline="always")
@@ -77,212 +52,132 @@ def _mirrored(time: Any, n_times: Any) -> Any:
 
 
 @compiled()
-def _begin(x: Any, gain: Any, state: Any, sections: Any, lanes: Any) -> None:
-    """Set the state as if x had always been there: the first section sees it, the others nothing."""
-    for index in range(2 * len(sections) * len(lanes)):
-        state[index] = 0
-    for lane in range(len(lanes)):
-        state[lane] = -x[lane] * gain
-        state[len(lanes) + lane] = -x[lane] * gain
-
-
-@compiled()
-def _begin_difference(X: Any, first: Any, gain: Any, state: Any, lanes: Any) -> None:
-    """Do so for differences: those from samples before the first shall not count."""
-    n_times = X.shape[1]
-    here, one, two = _mirrored(first, n_times), _mirrored(first - 1, n_times), _mirrored(first - 2, n_times)
-    for channel in range(len(X)):
-        state[channel] = (X[channel, two] - X[channel, here]) * gain
-        state[len(lanes) + channel] = (X[channel, one] - X[channel, here]) * gain
-
-
-@compiled()
-def _settle(state: Any, sections: Any, lanes: Any) -> None:
-    """Forget what nobody would notice."""
-    nothing = _NOTHING * np.finfo(state.dtype).tiny
-    for index in range(2 * len(sections) * len(lanes)):
-        if abs(state[index]) < nothing:
-            state[index] = 0
-
-
-@compiled(fastmath={"contract", "nsz"})
-def _filter_stretch(
-    x: Any, gain: Any, a1: Any, a2: Any, state: Any, sections: Any, lanes: Any, out: Any
-) -> None:
-    _settle(state, sections, lanes)
-    for time in range(len(x)):
-        for lane in range(len(lanes)):
-            out[time, lane] = _through_sections(
-                x[time, lane] * gain, a1, a2, state, lane, sections, lanes, (0,)
-            )
-
-
-@compiled(fastmath={"contract", "nsz"})
-def _sum_stretch(
-    x: Any, weights: Any, gain: Any, a1: Any, a2: Any, state: Any, sections: Any, lanes: Any,
-    is_difference: Any, sums: Any,
-) -> None:  # fmt: skip
-    """Filter a stretch and add it to the sums of its segment."""
-    width = len(lanes)
-    SUM, SQUARE = 2 * len(sections) * width, (2 * len(sections) + 1) * width
-    _settle(state, sections, lanes)
-    for lane in range(2 * width):
-        state[SUM + lane] = 0
-    for time in range(len(x)):
-        for lane in range(width):
-            y = _through_sections(x[time, lane] * gain, a1, a2, state, lane, sections, lanes, is_difference)
-            if weights is not None:
-                y *= weights[time, lane]
-            state[SUM + lane] += y
-            state[SQUARE + lane] += y * y
-    for lane in range(width):
-        sums[0, lane] += state[SUM + lane]
-        sums[1, lane] += state[SQUARE + lane]
-
-
-@compiled()
 def _lay_out(X: Any, begin: Any, out: Any) -> None:
     """Put instants from ``begin`` on side by side."""
-    for row in range(len(out)):
+    for row in range(min(len(out), X.shape[1] - begin)):
         for channel in range(len(X)):
             out[row, channel] = X[channel, begin + row]
 
 
 @compiled()
-def _lay_out_differences(X: Any, before: Any, begin: Any, out: Any) -> None:
+def _lay_out_differences(X: Any, before: Any, begin: Any, out: Any, lanes: Any, tile: Any) -> None:
     """Do so with differences of samples two apart; without ``before`` both ends are mirrored."""
+    n_times, row = X.shape[1], 0
+    while row < len(out):
+        now, then = begin + row, begin + row - 2
+        if then >= 0 and row + len(tile) <= len(out) and now + len(tile) <= n_times:
+            lay_out_tile(X, now, out, row, tile, lanes)
+            row += len(tile)
+            continue
+        for lane in range(len(lanes)):
+            channel = min(lane, len(X) - 1)
+            if before is None:
+                was = X[channel, _mirrored(then, n_times)]
+            else:
+                was = before[channel] if then < 0 else X[channel, then]
+            out[row, lane] = np.float64(X[channel, _mirrored(now, n_times)]) - was
+        row += 1
+
+
+@compiled()
+def _begin_difference(X: Any, first: Any, gain: Any, state: Any) -> None:
+    """As if the first sample had always been there: differences from those before it shall not count."""
     n_times = X.shape[1]
-    for row in range(len(out)):
-        if before is None:
-            now, then = _mirrored(begin + row, n_times), _mirrored(begin + row - 2, n_times)
-            for channel in range(len(X)):
-                out[row, channel] = X[channel, now] - X[channel, then]
-        else:
-            now = begin + row
-            for channel in range(len(X)):
-                out[row, channel] = X[channel, now] - (X[channel, now - 2] if now > 1 else before[channel])
+    here, one, two = _mirrored(first, n_times), _mirrored(first - 1, n_times), _mirrored(first - 2, n_times)
+    state[:] = 0
+    for channel in range(len(X)):
+        state[0, channel] = (np.float64(X[channel, two]) - X[channel, here]) * gain
+        state[1, channel] = (np.float64(X[channel, one]) - X[channel, here]) * gain
 
 
 @compiled()
 def filter_causal(
-    X: Any,
-    before: Any,
-    present: Any,
-    filters: Any,
-    n_pad: Any,
-    cuts: Any,
-    sections: Any,
-    lanes: Any,
-    turned: Any,
+    X: Any, before: Any, present: Any, filters: Any, cuts: Any, sections: Any, lanes: Any, tile: Any,
     out: Any,
-) -> None:
-    """Filter forwards only, and put the windows' variances into ``out``."""
-    gain, a1, a2 = filters
-    edges = cuts[0]
-    state = np.zeros((len(gain), (2 * len(sections) + 2) * len(lanes)), dtype=gain.dtype)
-    sums = np.zeros((len(gain), len(edges) - 1, 2, len(lanes)))
-    room = np.zeros((_STRETCH, len(lanes)), dtype=gain.dtype)
-    weights: Any = None if present is None else np.zeros((_STRETCH, len(lanes)), dtype=gain.dtype)
-    for segment in range(len(edges) - 1):
-        for start in range(edges[segment], edges[segment + 1], _STRETCH):
-            n = min(_STRETCH, edges[segment + 1] - start)
-            _lay_out_differences(X, before, start, room[:n])
-            if present is not None:
-                _lay_out(present, start, weights[:n])
-            for band in range(len(gain)):
-                _sum_stretch(
-                    room[:n], weights, gain[band], a1[band], a2[band], state[band], sections, lanes,
-                    (0,), sums[band, segment],
-                )  # fmt: skip
-    _finish(sums, present, cuts, out)
-
-
-@compiled()
-def _forwards(
-    X: Any, filters: Any, n_pad: Any, start: Any, stop: Any, states: Any, sections: Any, lanes: Any,
-    turned: Any,
 ) -> None:  # fmt: skip
-    """Filter from ``start`` to ``stop``, counted from the first sample; keep it with time turned round."""
-    gain, a1, a2 = filters
-    room = np.zeros((_STRETCH, len(lanes)), dtype=gain.dtype)
-    filtered = np.empty_like(room)
-    for here in range(start, stop, _STRETCH):
-        n = min(_STRETCH, stop - here)
-        _lay_out_differences(X, None, here, room[:n])
-        for band in range(len(gain)):
-            first, last = max(here, -n_pad[band]), min(here + n, X.shape[1] + n_pad[band])
-            if first >= last:
-                continue
-            if first == -n_pad[band]:
-                _begin_difference(X, first, gain[band], states[band], lanes)
-            x, y = room[first - here : last - here], filtered[: last - first]
-            _filter_stretch(x, gain[band], a1[band], a2[band], states[band], sections, lanes, y)
-            for row in range(last - first):
-                for lane in range(len(lanes)):
-                    turned[band, stop - 1 - first - row, lane] = y[row, lane]
+    """Filter forwards only, and put the windows' variances into ``out``.
+
+    ``before``, shape (n_channels,), is what X is taken to have been before its first sample.
+    """
+    edges = cuts[0]
+    state = np.zeros((len(filters), 2 * len(sections), len(lanes)), dtype=filters.dtype)
+    sums = np.zeros((len(filters), len(edges) - 1, 2, len(lanes)))
+    strip = np.empty((_STRIP, len(lanes)), dtype=filters.dtype)
+    weights = np.zeros((0 if present is None else _STRIP, len(lanes)), dtype=filters.dtype)
+    for start in range(0, X.shape[1], _STRIP):
+        n = min(_STRIP, X.shape[1] - start)
+        _lay_out_differences(X, before, start, strip[:n], lanes, tile)
+        if present is not None:
+            _lay_out(present, start, weights)
+        first, last = np.searchsorted(edges, start, side="right") - 1, np.searchsorted(edges, start + n)
+        for band in range(len(filters)):
+            for segment in range(first, last):
+                begin, end = max(edges[segment] - start, 0), min(edges[segment + 1] - start, n)
+                sum_rows(
+                    strip, begin, end, filters[band], state[band], present, weights, sums[band, segment],
+                    (0,), sections, lanes,
+                )  # fmt: skip
+    _finish(sums, present, np.ones(len(filters)), cuts, out)
 
 
 @compiled()
 def filter_zero_phase(
-    X: Any,
-    before: Any,
-    present: Any,
-    filters: Any,
-    n_pad: Any,
-    cuts: Any,
-    sections: Any,
-    lanes: Any,
-    turned: Any,
-    out: Any,
-) -> None:
+    X: Any, present: Any, filters: Any, n_pad: Any, n_warm: Any, cuts: Any, sections: Any, lanes: Any,
+    tile: Any, rooms: Any, out: Any,
+) -> None:  # fmt: skip
     """Filter forwards and backwards, and put the windows' variances into ``out``.
 
-    A recording longer than the room goes forwards twice: once for the state at the start of each chunk, then,
-    on the way back, chunk by chunk, so that no more than one of them is ever kept.
+    ``n_pad``, shape (n_bands,), says by how many samples both ends are mirrored, ``n_warm`` after how many a
+    filter has forgotten how it began. So the way forwards is taken chunk by chunk, the last one first, and no
+    more than one of them is ever kept: in ``rooms``, shape (n_bands, n_chunk, n_lanes), where one more room
+    takes the weights if there are gaps.
     """
-    gain, a1, a2 = filters
-    edges = cuts[0]
-    n_times, longest, n_room = X.shape[1], n_pad.max(), turned.shape[1]
-    sums = np.zeros((len(gain), len(edges) - 1, 2, len(lanes)))
-    room = np.zeros((_STRETCH, len(lanes)), dtype=gain.dtype)
-    weights = None if present is None else np.zeros((_STRETCH, len(lanes)), dtype=gain.dtype)
-    nowhere = np.zeros((2, len(lanes)))
-    begins = np.arange(-longest, n_times + longest, n_room)
-    states = np.zeros((len(begins) + 1, len(gain), (2 * len(sections) + 2) * len(lanes)), dtype=gain.dtype)
-    for chunk in range(len(begins) - 1):
-        states[chunk + 1] = states[chunk]
-        _forwards(
-            X, filters, n_pad, begins[chunk], begins[chunk + 1], states[chunk + 1], sections, lanes, turned
-        )
-    back = states[len(begins)]
-    for chunk in range(len(begins) - 1, -1, -1):
-        start, stop = begins[chunk], min(begins[chunk] + n_room, n_times + longest)
-        _forwards(X, filters, n_pad, start, stop, states[chunk], sections, lanes, turned)
-        for band in range(len(gain)):
-            g, p, q, z = gain[band], a1[band], a2[band], back[band]
-            last = min(stop, n_times + n_pad[band])
-            if start < last == n_times + n_pad[band]:
-                _begin(turned[band, stop - last], g, z, sections, lanes)
-            for end in range(last, max(n_times, start), -_STRETCH):
-                n = min(_STRETCH, end - max(n_times, start))
-                x = turned[band, stop - end : stop - end + n]
-                _sum_stretch(x, weights, g, p, q, z, sections, lanes, (), nowhere)
-            inside = np.searchsorted(edges, stop), np.searchsorted(edges, start, side="right")
-            for segment in range(min(inside[0], len(edges) - 1) - 1, max(inside[1], 1) - 2, -1):
-                left = max(start, edges[segment])
-                for end in range(min(stop, edges[segment + 1]), left, -_STRETCH):
-                    n = min(_STRETCH, end - left)
-                    if present is not None:
-                        _lay_out(present, end - n, room[:n])
-                        for row in range(n):
-                            weights[row] = room[n - 1 - row]  # type: ignore[index]
-                    x = turned[band, stop - end : stop - end + n]
-                    _sum_stretch(x, weights, g, p, q, z, sections, lanes, (), sums[band, segment])
-    _finish(sums, present, cuts, out)
+    edges, n_times, n_chunk = cuts[0], X.shape[1], rooms.shape[1]
+    forth = np.empty((len(filters), 2 * len(sections), len(lanes)), dtype=filters.dtype)
+    back = np.empty_like(forth)
+    sums = np.zeros((len(filters), len(edges) - 1, 2, len(lanes)))
+    strip = np.empty((_STRIP, len(lanes)), dtype=filters.dtype)
+    weights = rooms[len(rooms) - 1]
+    stops = n_times + n_pad
+    for start in range((stops.max() - 1) // n_chunk * n_chunk, -1, -n_chunk):
+        begins = np.maximum(start - n_warm, -n_pad)
+        ends = np.minimum(start + n_chunk, stops)
+        here = begins.min()
+        while here < ends.max():
+            # What comes before the chunk is put at its beginning, and written over.
+            n = min(_STRIP, n_chunk, (start if here < start else ends.max()) - here)
+            _lay_out_differences(X, None, here, strip[:n], lanes, tile)
+            for band in range(len(filters)):
+                first, last = max(here, begins[band]), min(here + n, ends[band])
+                if first == begins[band]:
+                    _begin_difference(X, first, filters[band, 0], forth[band])
+                if first < last:
+                    y = rooms[band, max(first - start, 0) :]
+                    filter_rows(
+                        strip, first - here, last - here, filters[band], forth[band], y, sections, lanes
+                    )
+            here += n
+        if present is not None:
+            _lay_out(present, start, weights)
+        segments = np.searchsorted(edges, start, side="right") - 1, np.searchsorted(edges, ends)
+        for band in range(len(filters)):
+            if start < ends[band] == stops[band]:
+                # As if the last one would always be there: the first section sees it, the others nothing.
+                back[band] = 0
+                back[band, :2] = -rooms[band, ends[band] - start - 1]
+            for segment in range(segments[1][band] - 1, segments[0] - 1, -1):
+                left = max(edges[segment] - start, 0)
+                for right in range(min(edges[segment + 1], ends[band]) - start, left, -_MOST_ADDED):
+                    sum_rows(
+                        rooms[band], right, max(left, right - _MOST_ADDED), filters[band], back[band],
+                        present, weights, sums[band, segment], (), sections, lanes,
+                    )  # fmt: skip
+    # Backwards it had no gain.
+    _finish(sums, present, filters[:, 0] ** 2, cuts, out)
 
 
 @compiled()
-def _finish(sums: Any, present: Any, cuts: Any, out: Any) -> None:
+def _finish(sums: Any, present: Any, scale: Any, cuts: Any, out: Any) -> None:
     """Turn sums of segments into variances of windows."""
     edges, left, right = cuts
     counts = np.zeros((len(edges), out.shape[1]))
@@ -304,5 +199,5 @@ def _finish(sums: Any, present: Any, cuts: Any, out: Any) -> None:
                 if n > 1:
                     mean = (total[right[window], 0] - total[left[window], 0]) / n
                     square = (total[right[window], 1] - total[left[window], 1]) / n
-                    value = max(square - mean * mean, 0.0)
+                    value = scale[band] * max(square - mean * mean, 0.0)
                 out[window, channel, band] = value

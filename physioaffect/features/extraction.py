@@ -65,7 +65,7 @@ def _of_subject(
     parts: list[TrialTable] = []
     exclusions: list[Exclusion] = []
     try:
-        for trial in dataset.trials(subject, source, exclusions.append):
+        for trial in dataset.trials(subject, _needed(dataset, source, recipe, keep), exclusions.append):
             part = table_of_trial(trial, recipe, keep=keep)
             if len(part.intervals.starts) == 0:
                 reason = f"The trial lasts {trial.duration:g} s, a window {recipe.windows.duration:g} s."
@@ -81,11 +81,20 @@ def _of_subject(
     usual = _usual(Counter(tuple(one.items()) for one in found))
     for part, one in zip(parts, found, strict=True):
         if one != usual:
-            reason, odd = difference(one, usual), str(part.coordinates["trial"][0])
+            reason, odd = difference(one, usual), str(part.labels["trial"])
             exclusions.append(Exclusion(subject=subject, trial=odd, reason=reason))
             return SubjectFeatures(subject, None, tuple(exclusions))
     raw = tuple((part.kept, part.intervals) for part in parts if part.kept is not None)
     return SubjectFeatures(subject, join(parts, recipe.smoothing), tuple(exclusions), raw)
+
+
+def _needed(dataset: DataSet, source: Any, recipe: Recipe, keep: str | None) -> Any:
+    """The source of no more than the recipe reads, if the data set can tell it apart."""
+    signals = {*recipe.signals, *([keep] if keep else [])}
+    # What cleaning reads is not known.
+    if dataset.select is None or recipe.cleaning or not signals <= set(dataset.sfreqs):
+        return source
+    return dataset.select(source, signals, recipe.baseline is not None)
 
 
 def _usual(counted: Counter[tuple[tuple[str, tuple[str, ...]], ...]]) -> dict[str, tuple[str, ...]]:

@@ -39,8 +39,13 @@ _N_PERIODS = 3
 _CLOSEST_POLE = 0.15
 # Variances out of these bounds may have lost their squares to the range of single precision.
 _SMALLEST, _LARGEST = 1e-34, 1e34
-# Samples that the zero-phase filter keeps of its way forwards: a minute or two of most recordings.
-_CHUNK = 2**14
+# Samples that the zero-phase filter keeps of its way forwards, so that they stay in the cache; at least twice
+# as many as it remembers, because so many more go before them.
+_CHUNK = 2**12
+# Share of its height at which a filter's response has died away.
+_FORGOTTEN = 1e-16
+# Channels that are filtered by one thread.
+_WIDTH = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +119,13 @@ class Sections(NamedTuple):
         distance = np.sqrt(np.abs(1 + self.a1 + self.a2))
         return bool(distance.min() < _CLOSEST_POLE)
 
+    @property
+    def memory(self) -> int:
+        """Samples after which the filter has forgotten how it began, to the last bit."""
+        poles = [np.roots([1, a1, a2]) for a1, a2 in zip(self.a1, self.a2, strict=True)]
+        # The slowest pole tells; one at zero forgets at once.
+        return math.ceil(math.log(_FORGOTTEN) / math.log(max(np.abs(poles).max(), 0.1)))
+
 
 @lru_cache(maxsize=1024)  # Designing takes longer than filtering a trial.
 def _sections(design: str, order: int, fmin: float, fmax: float, sfreq: float) -> Sections:
@@ -149,8 +161,8 @@ def band_variance_filtered(
     band_filter : BandFilter
         How to filter.
     precision : {"auto", "double"}
-        Single precision serves most bands to 5e-6 nats and is twice as fast; "auto" takes double where the
-        poles lie too close together.
+        Single precision serves most bands to 5e-6 nats and takes two thirds of the time; "auto" takes double
+        where the poles lie too close together.
 
     Returns
     -------
@@ -185,42 +197,32 @@ def band_variance_filtered(
     rows = X.reshape(math.prod(X.shape[:-1]), n_times)
     variance = np.empty((len(first), len(rows), len(bands)))
     plans = _plans(bands, band_filter, n_times=n_times, sfreq=sfreq, precision=precision)
-    cuts = _cuts(first, n_samples, n_times)
-    width = 16 if len(rows) <= 16 else 32
-    blocks = [slice(begin, min(begin + width, len(rows))) for begin in range(0, len(rows), width)]
-    # Threads share the blocks; the bands, too, where that would leave some without work. Then each lays out
-    # the samples for itself.
+    cuts = _cuts(first, n_samples, n_times, n_times + max(int(plan.n_pad.max()) for plan in plans))
+    blocks = [slice(begin, min(begin + _WIDTH, len(rows))) for begin in range(0, len(rows), _WIDTH)]
+    # Threads share the blocks; the bands, too, where that would leave some without work.
     is_even = len(blocks) > 2 * n_threads() or len(blocks) % n_threads() == 0
-    n_groups = 1 if is_even else n_threads()
+    groups = [plans] if is_even else [(part,) for plan in plans for part in plan.split(n_threads())]
 
-    def work(task: tuple[slice, _Plan]) -> None:
-        block, plan = task
-        variance[:, block, plan.bands] = _variance(rows[block], plan, cuts, band_filter, width=width)
+    def work(task: tuple[slice, tuple[_Plan, ...]]) -> None:
+        block, some = task
+        _fill(variance[:, block], rows[block], some, cuts, band_filter)
 
-    groups = [group for plan in plans for group in plan.split(n_groups)]
-    in_threads(work, [(block, group) for block in blocks for group in groups])
+    in_threads(work, [(block, some) for block in blocks for some in groups])
     return variance.reshape(len(first), *X.shape[:-1], len(bands))
 
 
 class _Plan(NamedTuple):
     """Bands that are filtered together, because they take the same precision."""
 
-    bands: list[int]  # Positions.
-    dtype: type[np.floating[Any]]
-    gain: NDArray[np.float64]
-    a1: NDArray[np.float64]
-    a2: NDArray[np.float64]
+    bands: NDArray[np.intp]  # Positions.
+    filters: Floats  # In that precision.
     n_pad: NDArray[np.intp]  # Zero for the causal filter.
+    n_warm: NDArray[np.intp]
 
     def split(self, n_groups: int) -> list[_Plan]:
         """Deal the bands out to as many groups, if there are enough."""
         n_groups = min(n_groups, len(self.bands))
-        return [self.of(slice(group, None, n_groups)) for group in range(n_groups)]
-
-    def of(self, chosen: slice) -> _Plan:
-        """Take some of the bands."""
-        bands, dtype, gain, a1, a2, n_pad = self
-        return _Plan(bands[chosen], dtype, gain[chosen], a1[chosen], a2[chosen], n_pad[chosen])
+        return [_Plan._make(column[group::n_groups] for column in self) for group in range(n_groups)]
 
 
 class _Cuts(NamedTuple):
@@ -232,67 +234,70 @@ class _Cuts(NamedTuple):
     have_two: NDArray[np.bool_]  # Samples, which a variance needs.
 
 
+@lru_cache(maxsize=64)  # Planning takes a third of the time of filtering a trial.
 def _plans(
     bands: Bands, band_filter: BandFilter, *, n_times: int, sfreq: float, precision: str
-) -> list[_Plan]:
+) -> tuple[_Plan, ...]:
     designs = [band_filter.sections(band, sfreq=sfreq) for band in bands]
-    n_pad = np.array([_padding(band, band_filter, n_times=n_times, sfreq=sfreq) for band in bands])
     is_double = np.array([precision == "double" or design.is_delicate for design in designs])
-    gain, a1, a2 = (np.array(column) for column in zip(*designs, strict=True))
-    plans = []
-    for chosen, dtype in ((is_double, np.float64), (~is_double, np.float32)):
-        if chosen.any():
-            index = np.flatnonzero(chosen).tolist()
-            plans.append(_Plan(index, dtype, gain[chosen], a1[chosen], a2[chosen], n_pad[chosen]))
-    return plans
+    columns = (
+        np.arange(len(bands)),
+        np.array([[gain, *np.stack([a1, a2], axis=1).ravel()] for gain, a1, a2 in designs]),
+        np.array([_padding(band, band_filter, n_times=n_times, sfreq=sfreq) for band in bands]),
+        np.array([design.memory for design in designs]),
+    )
+    plans = [_Plan._make(column[chosen] for column in columns) for chosen in (is_double, ~is_double)]
+    plans[1] = plans[1]._replace(filters=plans[1].filters.astype(np.float32))
+    return tuple(plan for plan in plans if len(plan.bands))
 
 
-def _variance(
-    x: Floats, plan: _Plan, cuts: _Cuts, band_filter: BandFilter, *, width: int
-) -> NDArray[np.float64]:
-    """Variance of the windows of one block of channels, shape (n_windows, n_channels, n_bands)."""
+def _fill(
+    out: NDArray[np.float64], x: Floats, plans: tuple[_Plan, ...], cuts: _Cuts, band_filter: BandFilter
+) -> None:
+    """Put variances of one block of channels into their places, shape (n_windows, n_channels, n_bands)."""
+    if x.strides[1] != x.itemsize:
+        x = np.ascontiguousarray(x)
     present = None
-    if not is_whole(x):
-        present = np.isfinite(x)
-        x = x.astype(np.float64)
-        for row in np.flatnonzero(~present.all(axis=1)):  # One by one, for bridging takes a lot of memory.
-            x[row] = bridge(x[row], ~present[row])
-    out = _filtered(x, present, plan, cuts, band_filter, width=width)
-    if plan.dtype == np.float32:
-        # What was lost comes back in double precision, for whole recordings: bands and channels stay the same
-        # whatever stands beside them.
-        is_lost = ~((out > _SMALLEST) & (out < _LARGEST))[cuts.have_two].all(axis=0)
-        if is_lost.any():
-            exact = _filtered(x, present, plan._replace(dtype=np.float64), cuts, band_filter, width=width)
-            out[:, is_lost] = exact[:, is_lost]
-    return out
+    for plan in plans:
+        found = _filtered(x, present, plan, cuts, band_filter)
+        # What is not finite goes through all filters, so it need not be looked for in the samples.
+        if present is None and not np.isfinite(found[cuts.have_two]).all() and not is_whole(x):
+            present = np.isfinite(x)
+            x = x.astype(np.float64)
+            # One by one, for bridging takes a lot of memory.
+            for row in np.flatnonzero(~present.all(axis=1)):
+                x[row] = bridge(x[row], ~present[row])
+            found = _filtered(x, present, plan, cuts, band_filter)
+        if plan.filters.dtype == np.float32:
+            # What was lost comes back in double precision, for whole recordings: bands and channels stay the
+            # same whatever stands beside them.
+            is_lost = ~((found > _SMALLEST) & (found < _LARGEST))[cuts.have_two].all(axis=0)
+            if is_lost.any():
+                double = plan._replace(filters=plan.filters.astype(np.float64))
+                found[:, is_lost] = _filtered(x, present, double, cuts, band_filter)[:, is_lost]
+        out[:, :, plan.bands] = found
 
 
 def _filtered(
-    x: Floats,
-    present: NDArray[np.bool_] | None,
-    plan: _Plan,
-    cuts: _Cuts,
-    band_filter: BandFilter,
-    *,
-    width: int,
+    x: Floats, present: NDArray[np.bool_] | None, plan: _Plan, cuts: _Cuts, band_filter: BandFilter
 ) -> NDArray[np.float64]:
-    is_zero_phase = band_filter.phase == "zero"
-    n_bands, n_sections = plan.a1.shape
-    n_room = min(x.shape[1] + 2 * int(plan.n_pad.max()), _CHUNK) if is_zero_phase else 0
-    out = np.empty((len(cuts.left), len(x), n_bands))
-    (filter_zero_phase if is_zero_phase else filter_causal)(
-        x,
-        x[:, 0].copy() if band_filter.start == "steady" else np.zeros(len(x), dtype=x.dtype),
-        present,
-        (plan.gain.astype(plan.dtype), plan.a1.astype(plan.dtype), plan.a2.astype(plan.dtype)),
-        plan.n_pad,
-        (cuts.edges, cuts.left, cuts.right),
-        (0,) * n_sections,
-        (0,) * width,
-        scratch("turned", (n_bands, n_room, width), np.dtype(plan.dtype)),
-        out,
-    )
+    _, filters, n_pad, n_warm = plan
+    out = np.empty((len(cuts.left), len(x), len(filters)))
+    # Channels side by side fill two of the largest vectors, if there are enough: while one waits for the
+    # result of an operation, the other goes on.
+    n_in_vector = 64 // filters.itemsize
+    width = 2 * n_in_vector if len(x) > n_in_vector else n_in_vector
+    markers = (0,) * (filters.shape[1] // 2), (0,) * width, (0,) * n_in_vector
+    for first in range(0, len(x), width):
+        rows, found = x[first : first + width], out[:, first : first + width]
+        there = present if present is None else present[first : first + width]
+        if band_filter.phase == "causal":
+            before = rows[:, 0].copy() if band_filter.start == "steady" else np.zeros_like(rows[:, 0])
+            filter_causal(rows, before, there, filters, cuts[:3], *markers, found)
+        else:
+            n_chunk = min(max(_CHUNK, 2 * int(n_warm.max())), x.shape[1] + int(n_pad.max()))
+            rooms = scratch("rooms", (len(filters) + (present is not None), n_chunk, width), filters.dtype)
+            filter_zero_phase(rows, there, filters, n_pad, n_warm, cuts[:3], *markers, rooms, found)
     return out
 
 
@@ -314,11 +319,11 @@ def _padding(band: Band, band_filter: BandFilter, *, n_times: int, sfreq: float)
     return n_pad if band_filter.phase == "zero" else 0
 
 
-def _cuts(first: NDArray[np.intp], n_samples: int, n_times: int) -> _Cuts:
-    """Cut from 0 to ``n_times`` wherever windows begin or end.
+def _cuts(first: NDArray[np.intp], n_samples: int, n_times: int, n_all: int) -> _Cuts:
+    """Cut from 0 to ``n_all``, which filters go on to, wherever windows begin or end.
 
     ``left`` and ``right`` are the positions of the windows' ends among the edges.
     """
     begin, end = (np.clip(edge, 0, n_times) for edge in (first, first + n_samples))
-    edges = np.unique(np.concatenate([begin, end, [0, n_times]]))
+    edges = np.unique(np.concatenate([begin, end, [0, n_times, n_all]]))
     return _Cuts(edges, np.searchsorted(edges, begin), np.searchsorted(edges, end), end > begin + 1)

@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from physioaffect.errors import DataError, RunError
-from physioaffect.features.extraction import extract_subjects, made_by, stop_if_broken, unlike_most
+from physioaffect.features.extraction import (
+    SubjectFeatures,
+    extract_subjects,
+    made_by,
+    stop_if_broken,
+    unlike_most,
+)
 from physioaffect.features.recipe import Recipe
 from physioaffect.features.store_folder import (
     Pending,
@@ -70,7 +76,7 @@ def save_features(  # noqa: PLR0913  All options are named.
     Parameters
     ----------
     dataset, root, recipe, subjects, strict, n_jobs, progress
-        As in `extract`. Features are held for one subject at a time.
+        As in `extract`. Features are held for two subjects at a time.
     out : path
         Folder of the store, usually called ``something.zarr``. Made if it is not there.
 
@@ -109,7 +115,7 @@ def save_features(  # noqa: PLR0913  All options are named.
     root, out = Path(root), Path(out)
     refuse_strangers(out)
     before = _state(dataset, root)
-    with ThreadPoolExecutor(_N_WAITING) as pool:
+    with ThreadPoolExecutor(_N_WAITING) as pool, ThreadPoolExecutor(1) as writer:
         source_hash = pool.submit(dataset.fingerprint, root)
         everyone = dataset.open(root)
         # Opened once: some data sets are one file, and opening reads all of it.
@@ -138,19 +144,30 @@ def save_features(  # noqa: PLR0913  All options are named.
                 tell(subject, len(chosen))
             todo = [subject for subject in chosen if subject not in kept]
             waiting: list[Pending] = []
-            for one in extract_subjects(opened, root, recipe, subjects=todo, strict=strict, n_jobs=n_jobs):
+
+            def write(one: SubjectFeatures) -> str:
                 waiting.append(store.prepare(one))
                 # Of many subjects some at once, because every key takes a look at every source file.
                 if source_hash.done() and len(waiting) > len(todo) // 32:
                     publishing.append(pool.submit(store.publish, tuple(waiting), key()))
                     waiting.clear()
-                tell(one.subject, len(chosen))
+                return one.subject
+
+            writing: list[Future[str]] = []
+            for one in extract_subjects(opened, root, recipe, subjects=todo, strict=strict, n_jobs=n_jobs):
+                # One subject is written while the next is read.
+                if writing:
+                    tell(writing.pop().result(), len(chosen))
+                writing.append(writer.submit(write, one))
+            for last in writing:
+                tell(last.result(), len(chosen))
             store.publish(waiting, key())
             for future in publishing:
                 future.result()
             about, groups = _contents(store, chosen, key(), strict=strict)
             store.declare(made_by(dataset, recipe, source_hash.result()) | about, groups)
         finally:
+            writer.shutdown()
             wait(publishing)
             store.close()
     return out

@@ -19,14 +19,18 @@ from physioaffect.windows import Intervals, coverage
 
 __all__ = ["TrialTable", "concatenate", "features_of_trial", "join", "table_of_trial"]
 
-_COORDINATES = ("dataset", "subject", "session", "trial", "stimulus", "condition", "order")
+_LABELS = ("dataset", "subject", "session", "trial", "stimulus", "condition", "order")
 
 
 class TrialTable(NamedTuple):
-    """What `table_of_trial` makes: families by name, and per-window coordinates by name, of equal length."""
+    """What `table_of_trial` makes.
+
+    Families and coordinates by name, with a value for each window; ``labels`` are those of all windows.
+    """
 
     families: dict[str, xr.DataArray]
     coordinates: dict[str, NDArray[Any]]
+    labels: dict[str, str | float]
     intervals: Intervals
     kept: Signal | None
 
@@ -74,16 +78,16 @@ def table_of_trial(trial: Trial, recipe: Recipe, *, keep: str | None = None) -> 
             name: remove_baseline(values, at_rest[name], how=recipe.baseline)
             for name, values in families.items()
         }
-    coordinates = {name: np.full(n_windows, getattr(trial, name)) for name in _COORDINATES} | {
-        "tags": np.full(n_windows, "; ".join(trial.tags)),
+    coordinates = {
         "window": np.arange(n_windows),
         "start": intervals.starts,
         "duration": np.full(n_windows, intervals.duration),
         "elapsed": np.full(n_windows, np.nan) if trial.elapsed is None else trial.elapsed + intervals.starts,
         "quality": _quality(trial, recipe.signals, intervals),
     }
-    coordinates |= {name: np.full(n_windows, float(value)) for name, value in trial.ratings.items()}
-    return TrialTable(families, coordinates, intervals, trial.signal(keep) if keep else None)
+    labels = {name: getattr(trial, name) for name in _LABELS} | {"tags": "; ".join(trial.tags)}
+    labels |= {name: float(value) for name, value in trial.ratings.items()}
+    return TrialTable(families, coordinates, labels, intervals, trial.signal(keep) if keep else None)
 
 
 def _families(trial: Trial, recipe: Recipe, intervals: Intervals) -> dict[str, xr.DataArray]:
@@ -154,10 +158,13 @@ def join(parts: Sequence[TrialTable], smoothing: Sequence[Smoothing] = ()) -> xr
         If two families share a dimension and name it differently.
     """
     # By hand, because xarray takes milliseconds for what 1,280 trials of DEAP need in microseconds.
-    names = dict.fromkeys(name for part in parts for name in part.coordinates)
     coordinates: dict[str, Any] = {}
-    for name in names:
-        columns = [part.coordinates.get(name, np.full(len(part.intervals.starts), np.nan)) for part in parts]
+    n_windows = [len(part.intervals.starts) for part in parts]
+    for name in dict.fromkeys(name for part in parts for name in part.labels):
+        labels = [part.labels.get(name, np.nan) for part in parts]
+        coordinates[name] = ("window", np.repeat(labels, n_windows))
+    for name in parts[0].coordinates:
+        columns = [part.coordinates[name] for part in parts]
         coordinates[name] = ("window", np.concatenate(columns))
     variables = {}
     for family, first in parts[0].families.items():

@@ -17,7 +17,9 @@ from typer.testing import CliRunner
 from physioaffect.cli import app
 from physioaffect.datasets import DEAP, DEAP_ORIGINAL, World, check, get, unpickle
 from physioaffect.errors import DataError, PhysioaffectError
-from physioaffect.recording import DataSet, Exclusion, Flag, Signal, Trial
+from physioaffect.features import Bands, DifferentialEntropy, Recipe, extract
+from physioaffect.recording import DataSet, Exclusion, Flag, Signal, Trial, raise_unless_expected
+from physioaffect.windows import Windowing
 
 N_CLIPS, SECONDS = 4, 2
 SCALES = ("valence", "arousal", "dominance", "liking")
@@ -278,6 +280,46 @@ def test_samples_that_are_no_numbers_are_refused(by_hand: Path, value: float, wh
     data[1, 36, :384] = np.nan
     write_dat(path, data, scores(1))
     refuse(DEAP, by_hand, "clip 2, before it: channel GSR is all NaN")
+
+
+def test_signals_asked_for_are_those_of_reading_all(by_hand: Path) -> None:
+    assert DEAP.select is not None
+    subject, source = next(iter(DEAP.sources(by_hand).items()))
+    for has_rest in (False, True):
+        some = DEAP.select(source, {"eeg", "resp"}, has_rest)
+        trials = [*DEAP.trials(subject, some, raise_unless_expected)]
+        for trial, whole in zip(trials, DEAP.read(by_hand, subjects=[subject]), strict=True):
+            assert (trial.trial, trial.order, trial.ratings) == (whole.trial, whole.order, whole.ratings)
+            assert whole.baseline is not None
+            parts = [(trial.signals, whole.signals)]
+            if has_rest:
+                assert trial.baseline is not None
+                parts.append((trial.baseline, whole.baseline))
+            else:
+                assert trial.baseline is None
+            for found, expected in parts:
+                assert list(found) == ["eeg", "resp"]
+                for name, signal in found.items():
+                    other = expected[name]
+                    assert isinstance(signal, Signal)
+                    assert isinstance(other, Signal)
+                    assert_array_equal(signal.data, other.data)
+                    assert (signal.ch_names, signal.unit, signal.start) == (
+                        other.ch_names, other.unit, other.start,
+                    )  # fmt: skip
+
+
+def test_features_of_the_eeg_do_not_mind_a_broken_belt(by_hand: Path) -> None:
+    family = DifferentialEntropy(bands=Bands.of(alpha=(8, 13)))
+    recipe = Recipe(windows=Windowing(duration=1), features=(family,))
+    expected = extract(DEAP, by_hand, recipe).features
+    data = samples(1)
+    data[1, 37] = np.inf
+    write_dat(by_hand / "data_preprocessed_python" / "s01.dat", data, scores(1))
+    found, exclusions, _ = extract(DEAP, by_hand, recipe, strict=True)
+    assert exclusions == ()
+    assert_array_equal(found["de"], expected["de"])
+    refuse(DEAP, by_hand, "clip 2: channel Resp has infinite values")
 
 
 def test_a_pickle_that_would_act_is_refused_and_the_others_are_read(by_hand: Path, tmp_path: Path) -> None:

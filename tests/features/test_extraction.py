@@ -1,6 +1,6 @@
 """From trials to one table, with a data set that is made here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -188,3 +188,41 @@ def test_tables_of_different_channels_are_not_joined():
 def test_repeated_subjects_are_read_once():
     features = extract(made(), ".", RECIPE, subjects=["2", "2", "4"]).features
     assert features.sizes["window"] == 30
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """A step of cleaning that changes nothing."""
+
+    name: ClassVar[str] = "nothing"
+    version: ClassVar[int] = 1
+
+    def __call__(self, trial):
+        return trial
+
+
+@pytest.mark.parametrize(
+    ("change", "keep", "asked"),
+    [
+        ({}, None, ({"eeg"}, False)),
+        ({}, "ecg", ({"eeg", "ecg"}, False)),
+        ({"baseline": "subtract"}, None, ({"eeg"}, True)),
+        # Nobody knows what cleaning reads, nor what a signal is that the data set does not name.
+        ({"cleaning": (Nothing(),)}, None, None),
+        ({"features": (*RECIPE.features, Second())}, None, None),
+    ],
+)
+def test_a_reader_is_asked_for_no_more_than_the_recipe_reads(change, keep, asked):
+    def with_more(trial: Trial) -> Trial:
+        signals = {"eeg": eeg(), "ecg": eeg((1,), ch_names=("ECG",)), "other": eeg()}
+        return replace(trial, signals=signals, baseline=signals)
+
+    def select(source: object, signals: Collection[str], baseline: bool) -> object:
+        calls.append((set(signals), baseline))
+        return source
+
+    calls: list[tuple[set[str], bool]] = []
+    dataset = replace(made(with_more), select=select, sfreqs={"eeg": 128.0, "ecg": 128.0})
+    found = extract(dataset, Path(), replace(RECIPE, **change), keep=keep)
+    assert found.features.sizes["window"] == 60
+    assert calls == ([] if asked is None else [asked] * 4)

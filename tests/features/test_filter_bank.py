@@ -12,7 +12,7 @@ from scipy.signal import bessel, butter, cheby1, lfilter, sosfilt, sosfiltfilt
 
 from physioaffect.errors import DataError
 from physioaffect.features.bands import SEED, SEED_IV, Bands
-from physioaffect.features.filter_bank import BandFilter, band_variance_filtered
+from physioaffect.features.filter_bank import BandFilter, Sections, band_variance_filtered
 
 Floats = NDArray[np.float64]
 SFREQ = 250.0
@@ -298,3 +298,87 @@ def test_long_recordings_in_chunks_equal_scipys_filter(n_times, has_gaps):
         filtered = np.where(is_missing, np.nan, zero_phase(bridged, band, SFREQ))
         expected = np.stack([np.nanvar(filtered[:, k : k + 700], axis=-1) for k in first])
         assert_allclose(found[..., index], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("phase", ["zero", "causal"])
+@pytest.mark.parametrize("sfreq", [200.0, 1000.0])
+def test_single_precision_is_used_only_where_no_band_of_seed_loses_by_it(sfreq, phase):
+    # White noise, too: its high frequencies are what rounding leaves in the low bands.
+    X, n_samples = noise(17, round(20 * sfreq)), round(sfreq)
+    first = np.arange(0, X.shape[1], n_samples)
+    single, double = (
+        band_variance_filtered(
+            X, first, n_samples, sfreq=sfreq, bands=SEED, band_filter=BandFilter(phase=phase),
+            precision=precision,
+        )
+        for precision in ("auto", "double")
+    )  # fmt: skip
+    assert np.abs(0.5 * np.log(single / double)).max() < 1e-5
+    is_same = (single == double).all(axis=(0, 1))
+    # Delta in double precision at both rates, gamma in single.
+    assert (is_same[0], is_same[-1]) == (True, False)
+
+
+@pytest.mark.parametrize("phase", ["zero", "causal"])
+@pytest.mark.parametrize("n_channels", [1, 8, 9, 15, 16, 17, 31, 32, 33, 70])
+def test_any_number_of_channels_gives_what_each_gives_alone(n_channels, phase):
+    X, first = pink(n_channels, 1500), np.arange(0, 1500, 250)
+    settings: Any = {"sfreq": SFREQ, "bands": SEED, "band_filter": BandFilter(phase=phase)}
+    together = band_variance_filtered(X, first, 250, **settings)
+    for channel in {0, n_channels // 2, n_channels - 1}:
+        assert_array_equal(together[:, channel], band_variance_filtered(X[channel], first, 250, **settings))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("precision", ["auto", "double"])
+@pytest.mark.parametrize("n_times", [2, 3, 7, 16, 17, 18, 34, 127, 128, 129, 131, 400])
+def test_recordings_of_any_length_equal_scipys(n_times, precision, dtype):
+    X = noise(18, n_times).astype(dtype)
+    # Windows that overlap by all but one sample, down to two samples.
+    first, n_samples = np.arange(n_times - 1), max(2, n_times // 3)
+    found = band_variance_filtered(
+        X, first, n_samples, sfreq=SFREQ, bands=ALPHA, precision=precision,
+        band_filter=BandFilter(phase="causal", start="rest"),
+    )  # fmt: skip
+    expected = variance_of(sosfilt(sos((8, 13), SFREQ), X.astype(np.float64)), first, n_samples)
+    # Of windows shorter than a period most of the square is the mean's, and lost in the difference.
+    rtol, lost = (1e-4, 1e-6) if precision == "auto" else (1e-9, 1e-13)
+    assert_allclose(found[..., 0], expected, rtol=rtol, atol=lost * expected.max())
+
+
+@pytest.mark.parametrize("drift", [0.0, 1e5])
+def test_chunks_of_a_long_recording_leave_no_trace_of_where_they_begin(drift):
+    # Of SEED's lowest band the filter remembers half a minute.
+    X = noise(2, 60_000) + drift * np.linspace(0, 1, 60_000) ** 2
+    first, delta = np.arange(0, 60_000, 200), Bands.of(delta=(1, 3))
+    found = band_variance_filtered(X, first, 200, sfreq=200.0, bands=delta)[..., 0]
+    expected = variance_of(zero_phase(X, (1, 3), 200.0), first, 200)
+    assert np.abs(0.5 * np.log(found / expected)).max() < (1e-9 if drift == 0 else 1e-7)
+
+
+def test_a_filter_that_remembers_longer_than_a_chunk_equals_scipys():
+    slow, n_times = Bands.of(slow=(0.1, 0.15)), 60_000
+    X, first = pink(2, n_times), np.arange(0, n_times, 5000)
+    found = band_variance_filtered(X, first, 5000, sfreq=SFREQ, bands=slow)
+    assert_allclose(found[..., 0], variance_of(zero_phase(X, (0.1, 0.15), SFREQ), first, 5000), rtol=1e-6)
+
+
+def test_a_filter_whose_poles_are_zero_forgets_at_once():
+    (half,) = Bands.of(half=(32, 96))
+    gain, a1, a2 = BandFilter(order=1).sections(half, sfreq=256.0)
+    assert_allclose([a1[0], a2[0]], 0, atol=1e-12)
+    assert Sections(gain, np.zeros(1), np.zeros(1)).memory < 20
+
+
+@pytest.mark.parametrize("phase", ["zero", "causal"])
+def test_a_gap_of_one_channel_changes_no_other(phase):
+    X, first = noise(40, 3000).astype(np.float32), np.arange(0, 3000, 250)
+    settings: Any = {"sfreq": SFREQ, "bands": SEED, "band_filter": BandFilter(phase=phase)}
+    whole = band_variance_filtered(X, first, 250, **settings)
+    X[35, 700:760] = np.nan
+    X[3, 2990] = np.inf
+    found = band_variance_filtered(X, first, 250, **settings)
+    others = np.setdiff1d(np.arange(40), [3, 35])
+    assert_array_equal(found[:, others], whole[:, others])
+    assert np.isfinite(found).all()
+    assert not (found[:, [3, 35]] == whole[:, [3, 35]]).all()

@@ -1,55 +1,65 @@
-"""The pages of networks: their code runs, and their sizes are those of the networks."""
+"""Sizes that the pages of the networks tell are those of the networks."""
 
-import re
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from torch import nn
 
-from physioaffect.graphs import DGCNN, RGNN, GCBNet
-from physioaffect.training import torch_threads
+from physioaffect.datasets import DEAP, DREAMER, EEGMAT, SEED
+from physioaffect.graphs import (
+    HISTN_HIERARCHIES,
+    NETWORKS,
+    HiSTNClassifier,
+    Input,
+    NetworkClassifier,
+    lobes,
+    neighbouring,
+)
 
-PAGES = Path(__file__).resolve().parent.parent.parent / "docs" / "networks"
-SIZE = re.compile(r"\| \w+ \| (\d+) × (\d+) \| (\d+) \| ([\d,]+) \| ([\d,]+) \|")
-
-# Of each page, what the two columns of sizes are of; called with electrodes, bands and classes.
-Make = Callable[[int, int, int], nn.Module]
-COLUMNS: dict[str, tuple[Make, Make]] = {
-    "dgcnn": (
-        lambda c, b, k: DGCNN(n_channels=c, n_bands=b, n_outputs=k),
-        lambda c, b, k: DGCNN(
-            n_channels=c, n_bands=b, n_outputs=k, basis="powers", band_norm=True, bias=False
-        ),
-    ),
-    "gcbnet": (
-        lambda c, b, k: GCBNet(n_channels=c, n_bands=b, n_outputs=k),
-        lambda c, b, k: GCBNet(n_channels=c, n_bands=b, n_outputs=k, bls=True),
-    ),
-    "rgnn": (
-        lambda c, b, k: RGNN(adjacency=np.eye(c), n_bands=b, n_outputs=k),
-        lambda c, b, k: RGNN(adjacency=np.eye(c), n_bands=b, n_outputs=k, node_dat=True),
-    ),
-}
+PAGES = Path(__file__).resolve().parents[2] / "docs" / "networks"
+PAGE_OF = {name: f"{name}.md" for name in NETWORKS} | {"linear": "mlp.md"}
+# Title on the page, bands of the usual features, classes.
+DATA = [(DREAMER, "DREAMER", 4, 2), (DEAP, "DEAP", 4, 2), (SEED, "SEED", 5, 3), (EEGMAT, "eegmat", 5, 2)]
 
 
-@pytest.mark.parametrize("name", COLUMNS)
-def test_sizes_on_a_page_are_those_of_its_network(name):
-    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
-    rows = [tuple(int(number.replace(",", "")) for number in row) for row in SIZE.findall(page)]
-    assert len(rows) == 4
-    for n_channels, n_bands, n_classes, *expected in rows:
-        networks = [make(n_channels, n_bands, n_classes) for make in COLUMNS[name]]
-        assert [sum(p.numel() for p in network.parameters()) for network in networks] == expected
+def n_parameters(model: NetworkClassifier, about: Input) -> int:
+    return sum(weight.numel() for weight in model.network(about).parameters())
 
 
-@pytest.mark.parametrize("name", COLUMNS)
-def test_code_on_a_page_runs_and_prints_what_it_says(name, capsys):
-    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
-    names: dict[str, object] = {}
-    with torch_threads(1):
-        for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-            exec(compile(block, f"{name}.md", "exec"), names)
-    said = re.findall(r"^print\(.*\)  # (.*)$", page, re.MULTILINE)
-    assert capsys.readouterr().out.splitlines() == said
+def rows_of(name: str, title: str) -> list[str]:
+    lines = (PAGES / PAGE_OF[name]).read_text(encoding="utf-8").split("## Size")[1].splitlines()
+    return [line for line in lines if line.startswith(f"| {title} |")]
+
+
+@pytest.mark.parametrize(("dataset", "title", "n_bands", "n_classes"), DATA, ids=lambda value: str(value)[:8])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "histn"])
+def test_the_page_tells_the_number_of_weights(name, dataset, title, n_bands, n_classes):
+    model = NETWORKS[name].classifier()
+    names, sfreq = dataset.ch_names["eeg"], dataset.sfreqs["eeg"]
+    # Four bands of RBTransformer on every data set but eegmat.
+    n_bands = 4 if name == "rbtransformer" and title == "SEED" else n_bands
+    n_last = n_bands if model.layout[-1] == "band" else round(4 * sfreq)
+    about = Input(len(names), n_last, names, sfreq, n_classes)
+    assert any(f"| {n_parameters(model, about):,} |" in row for row in rows_of(name, title))
+
+
+@pytest.mark.parametrize("fusion", ["dense", "grouped"])
+def test_the_page_of_histn_tells_the_number_of_weights(fusion):
+    column = {"dense": -3, "grouped": -2}[fusion]
+    told = {}
+    for dataset, title, _, n_classes in DATA:
+        names, sfreq = dataset.ch_names["eeg"], dataset.sfreqs["eeg"]
+        hierarchies = (
+            {(version, k): HISTN_HIERARCHIES[version] for version in HISTN_HIERARCHIES for k in (5, 2)}
+            if title == "DREAMER"
+            else {("halves of lobes", n_classes): neighbouring(lobes(names, halves=True))}
+        )
+        for (version, k), hierarchy in hierarchies.items():
+            model = HiSTNClassifier(hierarchy=hierarchy, fusion=fusion)
+            about = Input(len(names), 128, names, sfreq, k)
+            told[title, version, str(k)] = f"{n_parameters(model, about):,}"
+    rows = [
+        [cell.strip() for cell in row.split("|")] for _, title, *_ in DATA for row in rows_of("histn", title)
+    ]
+    assert len(rows) == 7
+    for row in rows:
+        assert row[column] == told[row[1], row[4], row[5]], row
