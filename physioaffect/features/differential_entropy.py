@@ -215,7 +215,7 @@ class DifferentialEntropy:
     """
 
     name: ClassVar[str] = "de"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     signal: str = "eeg"
     bands: Bands = SEED

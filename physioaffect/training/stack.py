@@ -36,7 +36,8 @@ class Stack:
     def __init__(self, networks: Sequence[nn.Module], device: torch.device) -> None:
         self.n_networks = len(networks)
         self.device = device
-        self.network = copy.deepcopy(networks[0]).to(device)
+        # All of its layers in one mode, as `_set_mode` expects.
+        self.network = copy.deepcopy(networks[0]).to(device).train()
         self.is_single = len(networks) == 1
         if self.is_single:
             self.parameters: State = dict(self.network.named_parameters())
@@ -55,7 +56,7 @@ class Stack:
         self, training: Training, batch: Batch, *, seeds: Sequence[int], step: int, is_training: bool = True
     ) -> Tensor:
         """Loss of each network on its own batch: every part of it (n_networks, ...) -> (n_networks,)."""
-        self.network.train(is_training)
+        self._set_mode(is_training)
         masks = self._masks(training, batch, seeds, step) if is_training and self._dropouts else {}
         if self.is_single:
             for name, mask in masks.items():
@@ -76,7 +77,7 @@ class Stack:
 
     def outputs(self, x: Tensor) -> Tensor:
         """(n_networks, n_batch, ...) -> (n_networks, n_batch, n_outputs), nothing dropped, no gradients."""
-        self.network.train(False)
+        self._set_mode(False)
         with torch.no_grad():
             if self.is_single:
                 return self.network(x[0])[None]  # type: ignore[no-any-return]
@@ -99,6 +100,11 @@ class Stack:
         with torch.no_grad():
             for name, value in (self.parameters | self.buffers).items():
                 (value if self.is_single else value[number]).copy_(state[name])
+
+    def _set_mode(self, is_training: bool) -> None:
+        # Telling every layer at every step costs as much as a small product.
+        if self.network.training is not is_training:
+            self.network.train(is_training)
 
     def _masks(self, training: Training, batch: Batch, seeds: Sequence[int], step: int) -> State:
         if self._shapes is None:

@@ -164,7 +164,7 @@ def changed(path: str, value: object) -> str:
         (
             "features.0.version",
             1,
-            "with version 1 of de, this is version 2, which gives other numbers",
+            "with version 1 of de, this is version 3, which gives other numbers",
         ),
         ("features.0.version", ..., "has name, version and settings"),
         (
