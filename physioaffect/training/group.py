@@ -97,6 +97,7 @@ class Group:
         seeds = [course.replica.seed for course in courses]
         total = torch.zeros(len(courses), device=self.device)
         ends = torch.tensor([course.n_steps * self.training.epochs for course in courses], device=self.device)
+        progress = torch.arange(self._step, self._step + n_steps, device=self.device)[:, None] / ends
         # Entering autocast costs a tenth of a small step.
         is_half = self.training.precision == "bfloat16"
         precision = torch.autocast(self.device.type, torch.bfloat16) if is_half else nullcontext()
@@ -109,7 +110,7 @@ class Group:
                 x,
                 y,
                 self.source.gather(others[k]) if others is not None else None,
-                self._step / ends,
+                progress[k],
             )
             with precision:
                 losses = stack.losses(self.training, batch, seeds=seeds, step=self._step)
