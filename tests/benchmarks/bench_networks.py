@@ -142,6 +142,19 @@ def bench_histn_steps(benchmark: Any, way: str) -> None:
     )
 
 
+SHAPES = {"eegnet": (14, 128), "histn": (14, 128), "rbtransformer": (14, 4), "rgnn": (14, 5)}
+
+
+@pytest.mark.parametrize("n_copies", [1, 8])
+@pytest.mark.parametrize(
+    "name", ["dgcnn", "eegnet", "gcbnet", "histn", "linear", "mlp", "rbtransformer", "rgnn"]
+)
+def bench_stack(benchmark: Any, name: str, n_copies: int) -> None:
+    """Forty steps of 64 windows, of each copy: a stack pays where eight cost less than eight times one."""
+    world = World(name, SHAPES.get(name, (62, 5)), N_CLASSES, 40 * 64)
+    benchmark.pedantic(lambda: world.epochs(n_copies, stack=n_copies), rounds=3, warmup_rounds=1)
+
+
 def bench_rbtransformer_window(benchmark: Any) -> None:
     """One DREAMER window, from array to probabilities."""
     world = World("rbtransformer", (14, 4), 2, 8)
