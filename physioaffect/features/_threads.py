@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -17,15 +18,33 @@ from numba import config
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["in_threads", "n_threads", "one_blas_thread", "scratch"]
+__all__ = ["computing_elsewhere", "in_threads", "n_threads", "one_blas_thread", "scratch"]
 
 Task = TypeVar("Task")
 
 
+# Threads of this process that compute something else meanwhile.
+_elsewhere: list[int] = []
+
+
+@contextmanager
+def computing_elsewhere(n: int) -> Iterator[None]:
+    """While this thread, with ``n`` cores, does something else: leave these to it.
+
+    Work that is shared out waits for its slowest part. On a core that is taken by another thread that part
+    waits for its turn, which takes longer than the work.
+    """
+    _elsewhere.append(n)
+    try:
+        yield
+    finally:
+        _elsewhere.remove(n)
+
+
 def n_threads() -> int:
-    """As many as numba would use, which joblib limits in its worker processes."""
+    """As many as numba would use, which joblib limits in its worker processes, but for those in use."""
     # Not numba's own threads: those cannot be entered by two threads at once.
-    return int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    return max(1, int(config.NUMBA_NUM_THREADS) - sum(_elsewhere))  # type: ignore[attr-defined]
 
 
 def in_threads(work: Callable[[Task], None], tasks: Sequence[Task]) -> None:
@@ -33,21 +52,20 @@ def in_threads(work: Callable[[Task], None], tasks: Sequence[Task]) -> None:
 
     Work may do so itself: what no thread has begun is done here, so that nobody waits for one who waits.
     """
-    n_shares = min(n_threads(), len(tasks))
+    # One by one from a common list: a thread that gets no core takes nothing, and nobody waits for it.
+    left = iter(tasks)
 
-    def share(number: int) -> None:
-        for task in tasks[number::n_shares]:
+    def share() -> None:
+        for task in left:
             work(task)
 
     with one_blas_thread():
-        others = [_pool().submit(share, number) for number in range(1, n_shares)]
+        others = [_pool().submit(share) for _ in range(1, min(n_threads(), len(tasks)))]
         try:
-            if n_shares:
-                share(0)
-            for number, other in enumerate(others, start=1):
-                if other.cancel():
-                    share(number)
+            share()
         finally:
+            # After an error nobody shall begin another.
+            deque(left, maxlen=0)
             # Nothing may still write into arrays that the caller has given up.
             wait(other for other in others if not other.cancel())
         for other in others:
@@ -75,7 +93,8 @@ def scratch(use: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[A
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_threads(), thread_name_prefix="physioaffect")
+    most = int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    return ThreadPoolExecutor(most, thread_name_prefix="physioaffect")
 
 
 class _Limit:

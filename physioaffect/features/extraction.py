@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import xarray as xr
-from joblib import Parallel, delayed
 
 from physioaffect.errors import DataError
 from physioaffect.features.recipe import Recipe
@@ -21,6 +20,7 @@ from physioaffect.features.trial_table import (
     join,
     table_of_trial,
 )
+from physioaffect.parallel import run_all
 from physioaffect.recording import DataSet, Exclusion, Signal
 from physioaffect.windows import Intervals, Windows
 
@@ -60,8 +60,9 @@ class SubjectFeatures(NamedTuple):
 
 
 def _of_subject(
-    dataset: DataSet, subject: str, source: Any, recipe: Recipe, keep: str | None
+    named: tuple[str, Any], dataset: DataSet, recipe: Recipe, keep: str | None
 ) -> SubjectFeatures:
+    subject, source = named
     parts: list[TrialTable] = []
     exclusions: list[Exclusion] = []
     try:
@@ -112,12 +113,13 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
     strict: bool = False,
     n_jobs: int = 1,
     progress: Callable[[str, int], None] | None = None,
+    client: Any = None,
 ) -> Iterator[SubjectFeatures]:
     """Read a data set and make its features subject by subject, in order.
 
     Parameters
     ----------
-    dataset, root, recipe, subjects, keep, strict, n_jobs, progress
+    dataset, root, recipe, subjects, keep, strict, n_jobs, progress, client
         As in `extract`.
 
     Yields
@@ -130,15 +132,17 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
     DataError
         If the folder is wrong, or (``strict``) anything is broken.
     """
-    sources = dataset.sources(Path(root), subjects)
+    # Workers have working directories of their own.
+    root = Path(root) if client is None else Path(root).absolute()
+    sources = dataset.sources(root, subjects)
     chosen = tuple(sources)
     done: Iterable[SubjectFeatures]
-    if dataset.is_split_by_subject and n_jobs != 1:
-        done = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_of_subject)(dataset, subject, sources[subject], recipe, keep) for subject in chosen
-        )
+    if dataset.is_split_by_subject and (n_jobs != 1 or client is not None):
+        shared = dataset, recipe, keep
+        named = [*sources.items()]
+        done = run_all(_of_subject, named, shared, n_jobs=n_jobs, client=client, is_ordered=True)
     else:
-        done = (_of_subject(dataset, subject, sources.pop(subject), recipe, keep) for subject in chosen)
+        done = (_of_subject((subject, sources.pop(subject)), dataset, recipe, keep) for subject in chosen)
     for one in done:
         stop_if_broken(one.exclusions, strict=strict)
         if progress is not None:
@@ -157,6 +161,7 @@ def extract(  # noqa: PLR0913  All options are named.
     n_jobs: int = 1,
     progress: Callable[[str, int], None] | None = None,
     source_hash: str | None = None,
+    client: Any = None,
 ) -> Extracted:
     """Read a data set and make its feature table, subject by subject.
 
@@ -180,6 +185,9 @@ def extract(  # noqa: PLR0913  All options are named.
         Called with (subject, number of subjects) whenever one is finished.
     source_hash : str, optional
         The data set's fingerprint, if it is known already.
+    client : distributed.Client, optional
+        A Dask cluster that reads instead of this machine, see `physioaffect.parallel.open_cluster`; its
+        workers must find the files under the same path.
 
     Returns
     -------
@@ -203,6 +211,7 @@ def extract(  # noqa: PLR0913  All options are named.
             strict=strict,
             n_jobs=n_jobs,
             progress=progress,
+            client=client,
         )
     ]
     joined = _join(dataset, root, found, strict=strict)

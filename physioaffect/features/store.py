@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from physioaffect.errors import DataError, RunError
+from physioaffect.features._threads import computing_elsewhere
 from physioaffect.features.extraction import (
     SubjectFeatures,
     extract_subjects,
@@ -51,6 +52,11 @@ def _state(dataset: DataSet, root: Path) -> list[tuple[str, int, int]]:
     return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 
 
+def _hash(dataset: DataSet, root: Path) -> str:
+    with computing_elsewhere(1):
+        return dataset.fingerprint(root)
+
+
 def store_key(dataset: DataSet, recipe: Recipe, source_hash: str) -> str:
     """Sha256 that names a store's content: another version of this package may read files differently."""
     text = json.dumps([recipe.key(dataset, source_hash), version("physioaffect")])
@@ -67,6 +73,7 @@ def save_features(  # noqa: PLR0913  All options are named.
     strict: bool = False,
     n_jobs: int = 1,
     progress: Callable[[str, int], None] | None = None,
+    client: Any = None,
 ) -> Path:
     """Make a data set's features and keep them on disk, one Zarr group per subject.
 
@@ -75,7 +82,7 @@ def save_features(  # noqa: PLR0913  All options are named.
 
     Parameters
     ----------
-    dataset, root, recipe, subjects, strict, n_jobs, progress
+    dataset, root, recipe, subjects, strict, n_jobs, progress, client
         As in `extract`. Features are held for two subjects at a time.
     out : path
         Folder of the store, usually called ``something.zarr``. Made if it is not there.
@@ -112,11 +119,12 @@ def save_features(  # noqa: PLR0913  All options are named.
     ...     sorted(open_features(out).sizes.items())
     [('band', 5), ('channel', 19), ('window', 30)]
     """
-    root, out = Path(root), Path(out)
+    # The workers of a cluster have working directories of their own.
+    root, out = Path(root) if client is None else Path(root).absolute(), Path(out)
     refuse_strangers(out)
     before = _state(dataset, root)
     with ThreadPoolExecutor(_N_WAITING) as pool, ThreadPoolExecutor(1) as writer:
-        source_hash = pool.submit(dataset.fingerprint, root)
+        source_hash = pool.submit(_hash, dataset, root)
         everyone = dataset.open(root)
         # Opened once: some data sets are one file, and opening reads all of it.
         opened = replace(dataset, open=lambda _: everyone)
@@ -154,7 +162,8 @@ def save_features(  # noqa: PLR0913  All options are named.
                 return one.subject
 
             writing: list[Future[str]] = []
-            for one in extract_subjects(opened, root, recipe, subjects=todo, strict=strict, n_jobs=n_jobs):
+            options = {"subjects": todo, "strict": strict, "n_jobs": n_jobs, "client": client}
+            for one in extract_subjects(opened, root, recipe, **options):
                 # One subject is written while the next is read.
                 if writing:
                     tell(writing.pop().result(), len(chosen))

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import config
 from numpy.testing import assert_array_equal
 
-from physioaffect.features._threads import in_threads
+from physioaffect.features._threads import computing_elsewhere, in_threads, n_threads
 from physioaffect.features.bands import SEED
 from physioaffect.features.filter_bank import band_variance_filtered
 from physioaffect.features.stft import band_variance_frames
@@ -144,3 +145,13 @@ print(_is_flat(np.ones((1, 4)), np.zeros(1, dtype=int), 4).all())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+def test_cores_that_are_in_use_are_left_alone(monkeypatch):
+    monkeypatch.setattr(config, "NUMBA_NUM_THREADS", 4)
+    assert n_threads() == 4
+    with computing_elsewhere(1), computing_elsewhere(2):
+        assert n_threads() == 1
+    with computing_elsewhere(8):
+        assert n_threads() == 1
+    assert n_threads() == 4
