@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,18 +70,33 @@ class Checkpoint:
         return time.monotonic() - self._last >= EVERY
 
     def save(self, tensors: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
-        """Write the state."""
+        """Write the state.
+
+        Raises
+        ------
+        RunError
+            If the disk is full or the folder may not be written; what was saved before stays.
+        """
         from safetensors.torch import save  # noqa: PLC0415
 
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         # Tensors that share memory are refused by safetensors.
         plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+        content = save(plain, metadata={"told": json.dumps(told)})
         new = self.path.with_suffix(".tmp")
-        with new.open("wb") as file:
-            file.write(save(plain, metadata={"told": json.dumps(told)}))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with new.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.path)
+        except OSError as error:
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
+            raise RunError(
+                f"{self.path} cannot be written: {error.strerror}. What was saved before is kept: make room "
+                "on that disk, and train again."
+            ) from error
         self._last = time.monotonic()
 
     def load(self, key: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -109,7 +125,3 @@ class Checkpoint:
                 "another folder."
             )
         return tensors, told
-
-    def remove(self) -> None:
-        """Remove the file, once its training is over."""
-        self.path.unlink(missing_ok=True)

@@ -127,9 +127,6 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
         finally:
             # After an error or Ctrl-C threads live on: they would go on training, and writing checkpoints.
             stopped.set()
-    for group in groups:
-        if group.checkpoint is not None:
-            group.checkpoint.remove()
     return [one for group in finished for one in group]
 
 

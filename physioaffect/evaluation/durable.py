@@ -1,0 +1,154 @@
+"""Files that are either whole or not there, whatever happens to the process or the machine in between."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from physioaffect.errors import RunError
+
+__all__ = [
+    "PARTIAL",
+    "cannot_write",
+    "make_folder",
+    "parquet_bytes",
+    "read_json",
+    "read_table",
+    "remove",
+    "sync_folder",
+    "write_whole",
+]
+
+# Ending of the name under which a file is written before it is renamed.
+PARTIAL = ".partial"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file for good: under a temporary name, synced, renamed, and the folder synced.
+
+    After this the file survives the end of the process (SIGKILL) and of the machine; until then the file that
+    was there before is untouched.
+
+    Parameters
+    ----------
+    path : Path
+        The file, in a folder that exists.
+    content : bytes
+        All of it.
+
+    Raises
+    ------
+    RunError
+        If the disk is full, the folder may not be written, or a sync fails.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder) / "a.txt", b"whole")
+    ...     [(file.name, file.read_text()) for file in Path(folder).iterdir()]
+    [('a.txt', 'whole')]
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    try:
+        try:
+            with partial.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                # Before the rename: a name that is durable must not stand for bytes that are not.
+                os.fsync(stream.fileno())
+            partial.replace(path)
+        except OSError:
+            with suppress(OSError):  # What stays is ignored, and removed when the folder is opened again.
+                partial.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> RunError:
+    """The error that says that ``path`` cannot be written, why, and what to do."""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR):
+        return RunError(f"{path} cannot be written: {reason}. Choose another --out.")
+    return RunError(
+        f"{path} cannot be written: {reason}. What was finished before is kept: make room on that disk, and "
+        "give the same command again."
+    )
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises
+    ------
+    RunError
+        If it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable; nothing where folders cannot be synced (Windows, some networks)."""
+    if os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, durably; nothing if it is there.
+
+    Raises
+    ------
+    RunError
+        If it cannot be made.
+    """
+    try:
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in missing:
+            sync_folder(folder.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def parquet_bytes(frame: pd.DataFrame) -> bytes:
+    """A table as a Parquet file whose pages carry checksums, by which `read_table` finds flipped bits."""
+    buffer = BytesIO()
+    frame.to_parquet(buffer, index=False, write_page_checksum=True)
+    return buffer.getvalue()
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet file; ``OSError`` or ``ValueError`` if it is damaged."""
+    # Without threads: pyarrow 26 sometimes aborts the interpreter's exit after them.
+    return pd.read_parquet(path, use_threads=False, page_checksum_verification=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; a `RunError` says what is wrong with it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read as a run's JSON: {error}. Is the folder a result?") from None
+    if not isinstance(content, dict):
+        raise RunError(f"{path} holds {type(content).__name__}, not a JSON object: it is not a result.")
+    return content
