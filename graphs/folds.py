@@ -56,6 +56,10 @@ def merged(fold: FoldLike, uses: frozenset[str]) -> Rows:
         for name, rows in (("validation", fold.validation_idx), ("calibration", fold.calibration_idx))
         if name not in uses
     ]
+    # What lies between training and validation is of use only where no validation is set apart.
+    between: NDArray[np.intp] | None = getattr(fold, "gap_idx", None)
+    if between is not None and "validation" not in uses:
+        idle.append(between)
     return Rows(
         fold.name,
         np.sort(np.concatenate([fold.train_idx, *idle])) if any(map(len, idle)) else fold.train_idx,

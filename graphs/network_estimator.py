@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -116,7 +117,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         target : tuple, optional
             Unlabelled windows ``(X, groups)`` of the people that will be tested, likewise.
         checkpoint : path, optional
-            Folder from which an interrupted training goes on.
+            Folder from which an interrupted training goes on; emptied when it is over.
         progress : callable, optional
             Called with (name, epochs done, epochs).
         """
@@ -163,6 +164,9 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
             checkpoint=checkpoint,
             progress=progress,
         )
+        if checkpoint is not None:
+            for kept in checkpoint.glob("classes-*"):
+                shutil.rmtree(kept)
         return self
 
     def fit_folds(
@@ -187,7 +191,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         seeds : sequence of int
             One for each fold; a ``random_state`` that is not None takes the place of all.
         checkpoint, progress
-            As for `fit`.
+            As for `fit`; but what lies in the folder is the caller's to remove, when all results are safe.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The command line: data sets, simulate, download, check, features, evaluate, report, train, predict."""
+"""The command line: data sets and features, evaluate and report; other rooms have files of their own."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import itertools
 import typing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich import box
 from rich.table import Table
 
+from physioaffect.cli_audit import audit
 from physioaffect.cli_networks import predict, train
 from physioaffect.cli_options import (
     BaselineOption,
     CleanOption,
+    ClusterOption,
     FeaturesOption,
     JobsOption,
     SmoothOption,
@@ -41,6 +43,11 @@ from physioaffect.cli_output import (
     print_left_out,
     print_table,
 )
+from physioaffect.cli_reproduce import reproduce
+from physioaffect.cli_sweeps import compare, run
+
+if TYPE_CHECKING:
+    from physioaffect.evaluation.permuting import Refit
 
 # The rooms are imported inside the commands, so that --help does not wait for scikit-learn and mne.
 app = typer.Typer(
@@ -217,6 +224,7 @@ def features(  # An option is a parameter.
     smooth: SmoothOption = None,
     subjects: SubjectsOption = None,
     jobs: JobsOption = None,
+    cluster: ClusterOption = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first broken subject.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
@@ -226,6 +234,7 @@ def features(  # An option is a parameter.
 
         from physioaffect.datasets import get  # noqa: PLC0415
         from physioaffect.features import open_features, read_exclusions, save_features  # noqa: PLC0415
+        from physioaffect.parallel import open_cluster  # noqa: PLC0415
 
         known = get(name, path)
         recipe = recipe_of(
@@ -235,7 +244,12 @@ def features(  # An option is a parameter.
         # Reading and the compiled families let go of the interpreter, and threads start at once; fits in
         # plain Python do not.
         backend = "loky" if "aperiodic" in recipe.to_json() else "threading"
-        with bar(not as_json) as tell, parallel_config(backend=backend):
+        n_jobs = jobs or cpu_count()
+        with (
+            bar(not as_json) as tell,
+            parallel_config(backend=backend),
+            open_cluster(cluster, n_workers=n_jobs) as client,
+        ):
             save_features(
                 known,
                 path,
@@ -243,7 +257,8 @@ def features(  # An option is a parameter.
                 out,
                 subjects=names(subjects) if subjects is not None else None,
                 strict=strict,
-                n_jobs=jobs or cpu_count(),
+                n_jobs=n_jobs,
+                client=client,
                 progress=lambda _who, total: tell("features", next(done), total),
             )
         table, left_out = open_features(out), read_exclusions(out)
@@ -281,8 +296,9 @@ def evaluate(
     protocol: Annotated[
         str,
         typer.Option(
-            help="Protocols: loso, loso_transductive, within_subject_trial, window_random, "
-            "calibrated_trials[_N], calibrated_rest[_Ns], calibrated_same_trial[_Ns] (N trials or seconds)."
+            help="Protocols, separated by commas: loso, loso_10fold, loso_stimulus, within_subject_trial, "
+            "front_back, cross_session, window_random, trial_chunk, calibrated_trials[_N], "
+            "calibrated_rest[_Ns], calibrated_same_trial[_Ns]; _transductive after any."
         ),
     ] = "loso",
     task: Annotated[str | None, typer.Option(help="What to predict. Default: the data set's first.")] = None,
@@ -297,7 +313,18 @@ def evaluate(
     smooth: SmoothOption = None,
     subjects: SubjectsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    permutations: Annotated[
+        int, typer.Option(min=0, help="Permutations of the labels that give chance and p; 0: none.")
+    ] = 1000,
+    refit: Annotated[
+        str,
+        typer.Option(
+            help="Models that are fitted anew to each of them: linear (lda, ridge: seconds), all, none. Of "
+            "others predictions are held fixed."
+        ),
+    ] = "linear",
     jobs: JobsOption = None,
+    cluster: ClusterOption = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first broken subject or fold.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
@@ -327,8 +354,11 @@ def evaluate(
                 recipe=recipe,
                 subjects=names(subjects) if subjects is not None else None,
                 seed=seed,
+                permutations=permutations,
+                refit=cast("Refit", refit),  # It is looked at there.
                 strict=strict,
                 n_jobs=jobs or cpu_count(),
+                cluster=cluster,
                 progress=tell,
             )
     page = result.path / "report.html"
@@ -358,8 +388,8 @@ def report(
     OUT.print(plain(f"Report: {page}", style="bold"), soft_wrap=True)
 
 
-app.command()(train)
-app.command()(predict)
+for command in (train, predict, run, compare, audit, reproduce):
+    app.command()(command)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BaselineOption",
     "CleanOption",
+    "ClusterOption",
     "FeaturesOption",
     "JobsOption",
     "SmoothOption",
@@ -49,6 +50,11 @@ SmoothOption = Annotated[
 ]
 SubjectsOption = Annotated[str | None, typer.Option(help="Only these people, separated by commas.")]
 JobsOption = Annotated[int | None, typer.Option(min=1, help="People at a time. Default: as many as cores.")]
+
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(help="A Dask cluster that works instead: tcp://HOST:PORT, or slurm (--jobs says how many)."),
+]
 
 
 def names(text: str) -> list[str]:

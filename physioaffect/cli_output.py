@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from rich.text import Text
 from physioaffect.errors import PhysioaffectError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from physioaffect.datasets import CheckResult
     from physioaffect.evaluation import Result
     from physioaffect.evaluation.prediction import Predictions
@@ -123,48 +125,23 @@ def bar(is_shown: bool) -> Iterator[Callable[[str, int, int | None], None]]:
 
 def print_table(result: Result) -> None:
     """Print the scores of an evaluation, its claims and what was left out."""
-    from physioaffect.evaluation.report.render import METRIC_TITLES  # noqa: PLC0415
-
-    run, scored, notes = result.run, result.cells(), result.notes()
-    first, second = result.metrics[:2]
-    shown = [("trial", first), ("trial", second), ("window", first), ("window", second)]
-    if "accuracy" in result.metrics and OUT.width >= 100:
-        shown.append(("window", "accuracy"))
-    about = run["table"]
+    run, about = result.run, result.run["table"]
     title = f"{run['dataset']['title'] if run['dataset'] else 'own data'}: {run['task']['name']}"
-    table = Table(
-        title=title + (" (SIMULATED DATA)" if about["simulated"] else ""),
-        caption=f"{about['n_subjects']} people, {about['n_trials']} trials, {about['n_windows']} windows; "
-        "mean ± SD over people",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("protocol / model", no_wrap=True)
-    for level, metric in shown:
-        wrapped = METRIC_TITLES[metric].replace(" ", "\n")
-        table.add_column(f"by {level}\n{wrapped}", justify="right", no_wrap=True)
-    table.add_column("note")
-    for protocol in run["protocols"]:
-        has_no_claim = protocol["claim"] is None
-        table.add_row(
-            plain(protocol["name"], style="bold"),
-            *([""] * len(shown)),
-            plain("no claim" if has_no_claim else "", style="bold red"),
+    OUT.print(plain(title + (" (SIMULATED DATA)" if about["simulated"] else ""), style="bold"))
+    OUT.print(
+        plain(
+            f"{about['n_subjects']} people, {about['n_trials']} trials, "
+            f"{about['n_windows']} windows; mean over people and its 95 % interval"
         )
-        for model in [*run["models"], *run["baselines"]]:
-            cells = [scored[protocol["name"], model, level, metric] for level, metric in shown]
-            own = [note for note in notes.get((protocol["name"], model), []) if note != "no claim"]
-            table.add_row(
-                f"  {model} z" if model in protocol["scaled_per_subject"] else f"  {model}",
-                *(f"{cell.mean:.2f}±{cell.sd:.2f}" for cell in cells),
-                plain("; ".join(own), style="red"),
-                style="dim" if model in run["baselines"] else "",
-            )
-        table.add_section()
-    OUT.print(table)
+    )
+    chances = _chances(result)
+    for protocol in run["protocols"]:
+        OUT.print(_table_of(result, protocol, chances))
     for protocol in run["protocols"]:
         claim = protocol["claim"] or "Supports no claim: it shows what leakage is worth."
         OUT.print(Text.assemble((f"{protocol['name']}: ", "bold"), claim))
+    if any(p.endswith("*") for _, p in chances.values()):
+        OUT.print(plain("*: labels permuted with predictions held fixed, without fitting anew."))
     if any(protocol["scaled_per_subject"] for protocol in run["protocols"]):
         OUT.print(plain("z: features standardised within each person, the test person's windows included."))
     broken = [item for item in run["exclusions"] if not item["expected"]]
@@ -175,18 +152,87 @@ def print_table(result: Result) -> None:
         OUT.print(plain(f"{n_expected} expected exclusion{'s'[: n_expected > 1]}: see the report."))
 
 
+def _table_of(
+    result: Result, protocol: Mapping[str, Any], chances: Mapping[tuple[str, str], tuple[str, str]]
+) -> Table:
+    from physioaffect.evaluation.report.render import METRIC_TITLES  # noqa: PLC0415
+
+    run, notes, name = result.run, result.notes(), protocol["name"]
+    intervals = result.intervals().to_dict("index")
+    first, second = result.metrics[:2]
+    title = Text(name, style="bold")
+    if protocol["claim"] is None:
+        title.append("  no claim", style="bold red")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("model", min_width=12, overflow="fold")
+    table.add_column(f"by trial\n{METRIC_TITLES[first]}", justify="right", no_wrap=True, min_width=17)
+    if chances:
+        table.add_column("chance", justify="right", no_wrap=True)
+        table.add_column("p", justify="right", no_wrap=True, min_width=6)
+    shown = [("trial", second), ("window", first)]
+    for level, metric in shown:
+        wrapped = METRIC_TITLES[metric].replace(" ", "\n")
+        table.add_column(f"by {level}\n{wrapped}", justify="right", no_wrap=True)
+    table.add_column("note")
+    for model in [*run["models"], *run["baselines"]]:
+        key = name, model
+        table.add_row(
+            f"{model} z" if model in protocol["scaled_per_subject"] else model,
+            _interval(intervals[*key, "trial", first]),
+            *(chances.get(key, ("-", "-")) if chances else ()),
+            *(f"{intervals[*key, *which]['mean']:.2f}" for which in shown),
+            plain("; ".join(note for note in notes.get(key, []) if note != "no claim"), style="red"),
+            style="dim" if model in run["baselines"] else "",
+        )
+    return table
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    if math.isnan(row["low"]):
+        return f"{row['mean']:.2f}"
+    return f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def _chances(result: Result) -> dict[tuple[str, str], tuple[str, str]]:
+    """Chance and p of the primary score, by protocol and model; a star where predictions were held fixed."""
+    if result.permutations is None:
+        return {}
+    frame = result.permutations
+    own = frame[(frame["level"] == "trial") & (frame["metric"] == result.metrics[0])]
+    return {
+        (row["protocol"], row["model"]): ("-", "-")
+        if math.isnan(row["p"])
+        else (f"{row['chance']:.2f}", f"{row['p']:.3f}{'' if row['refitted'] else '*'}")
+        for row in own.to_dict("records")
+    }
+
+
 def json_of(result: Result) -> dict[str, Any]:
     """Say the same for scripts."""
-    rows = [
-        dict(zip(("protocol", "model", "level", "metric"), key, strict=True))
-        | {name: None if math.isnan(value) else value for name, value in cell._asdict().items()}
-        for key, cell in result.cells().items()
-    ]
+    columns = ["mean", "sd", "low", "high", "n_subjects", "pooled"]
+    rows = _records(result.intervals()[columns].reset_index())
     notes = [
         {"protocol": protocol, "model": model, "notes": found}
         for (protocol, model), found in result.notes().items()
     ]
-    return {"run": result.run, "scores": rows, "notes": notes, "out": str(result.path)}
+    return {
+        "run": result.run,
+        "scores": rows,
+        "permutations": _records(result.permutations) if result.permutations is not None else None,
+        "notes": notes,
+        "out": str(result.path),
+    }
+
+
+def _records(frame: DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON can hold them: what is no finite number is null."""
+    return [
+        {
+            str(name): None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in row.items()
+        }
+        for row in frame.to_dict("records")
+    ]
 
 
 def print_left_out(exclusions: Sequence[Exclusion]) -> None:

@@ -6,6 +6,8 @@ from physioaffect.evaluation.domain_adaptation import Skada
 from physioaffect.evaluation.euclidean_alignment import EuclideanAligned
 from physioaffect.evaluation.experiment import evaluate
 from physioaffect.evaluation.fitted_on_all import fit_on_all
+from physioaffect.evaluation.joined import common_task, join_features
+from physioaffect.evaluation.leakage import Audit, audit, audit_folds, probe
 from physioaffect.evaluation.models import MODELS, get_model
 from physioaffect.evaluation.named import WRAPPERS, named_model
 from physioaffect.evaluation.prediction import load_predictor, predict_recording
@@ -16,22 +18,35 @@ from physioaffect.evaluation.protocols import (
     calibrated_rest,
     calibrated_same_trial,
     calibrated_trials,
+    cross_dataset,
+    cross_session,
+    front_back,
     get_protocol,
     loso,
+    loso_kfold,
+    loso_stimulus,
     transductive,
+    trial_blocks,
+    trial_chunk,
     window_random,
     within_subject_trial,
+    within_subject_trial_kfold,
+    within_subject_trial_loto,
 )
+from physioaffect.evaluation.recommended import RECOMMENDED, recommended
 from physioaffect.evaluation.results import Result
 from physioaffect.evaluation.sharing import Sharing, sharing
 from physioaffect.evaluation.table import make_table
 from physioaffect.evaluation.transductive import PerSubjectScaled
+from physioaffect.evaluation.tuned import Tuned
 
 __all__ = [
     "CORAL",
     "MODELS",
     "PROTOCOLS",
+    "RECOMMENDED",
     "WRAPPERS",
+    "Audit",
     "CalibrationCentred",
     "EuclideanAligned",
     "Fold",
@@ -40,20 +55,36 @@ __all__ = [
     "Result",
     "Sharing",
     "Skada",
+    "Tuned",
+    "audit",
+    "audit_folds",
     "calibrated_rest",
     "calibrated_same_trial",
     "calibrated_trials",
+    "common_task",
+    "cross_dataset",
+    "cross_session",
     "evaluate",
     "fit_on_all",
+    "front_back",
     "get_model",
     "get_protocol",
+    "join_features",
     "load_predictor",
     "loso",
+    "loso_kfold",
+    "loso_stimulus",
     "make_table",
     "named_model",
     "predict_recording",
+    "probe",
+    "recommended",
     "sharing",
     "transductive",
+    "trial_blocks",
+    "trial_chunk",
     "window_random",
     "within_subject_trial",
+    "within_subject_trial_kfold",
+    "within_subject_trial_loto",
 ]

@@ -11,8 +11,9 @@ so on; a model of numbers gets the numbers. It may also state
     What it wants besides ``X`` and ``y``: ``"groups"`` (the subject of each window, as the keyword ``groups``
     of ``fit`` and of prediction), ``"validation"`` (keyword ``validation=(X, y, groups)`` of ``fit``),
     ``"unlabelled"`` (keyword ``target=(X, groups)`` of ``fit``), ``"calibration"`` (keyword
-    ``calibration=(X, y, groups)``; a model that does not ask for these trains on them). What a protocol does
-    not grant is refused.
+    ``calibration=(X, y, groups)``; a model that does not ask for these trains on them), ``"units"`` (keyword
+    ``units`` of ``fit``, (n_windows, n_levels): numbers of the units that the protocol holds out, by which a
+    search within the training windows has to divide them). What a protocol does not grant is refused.
 ``takes_covariances``
     True if it takes covariances as ``Covariance`` gives them (without ``log``), so that whoever changes its
     windows lets them remain covariances.
@@ -118,16 +119,24 @@ class PriorGuess(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
 
 class EvenLDA(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Linear discriminant analysis with a shrunk covariance (Ledoit & Wolf) and equal priors.
+    """Linear discriminant analysis with a shrunk covariance and equal priors.
 
     scikit-learn's own wants the priors before it knows how many classes there are.
+
+    Parameters
+    ----------
+    shrinkage : float or "auto"
+        From 0, none, to 1, all. Default: by Ledoit & Wolf.
     """
+
+    def __init__(self, shrinkage: float | str = "auto") -> None:
+        self.shrinkage = shrinkage
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit with the prior 1/K for each of the K classes of ``y``."""
         n_classes = len(np.unique(np.asarray(y)))
         priors = np.full(n_classes, 1 / n_classes)
-        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=priors)
+        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=self.shrinkage, priors=priors)
         self.model_ = model.fit(X, y)
         self.classes_ = self.model_.classes_
         return self

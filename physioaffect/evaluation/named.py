@@ -11,6 +11,7 @@ from physioaffect.evaluation.coral import CORAL
 from physioaffect.evaluation.euclidean_alignment import EuclideanAligned
 from physioaffect.evaluation.models import get_model
 from physioaffect.evaluation.transductive import PerSubjectScaled
+from physioaffect.evaluation.tuned import tuned
 from physioaffect.recording import Task
 
 __all__ = ["WRAPPERS", "named_model"]
@@ -20,6 +21,7 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "coral": CORAL,
     "ea": EuclideanAligned,
     "scaled": PerSubjectScaled,
+    "tuned": tuned,
 }
 
 
@@ -31,7 +33,7 @@ def named_model(name: str, task: Task) -> Any:
     name : str
         As for `get_model`; before it, each followed by ``+``, names of ``WRAPPERS``, the outermost first:
         ``centred`` (`CalibrationCentred`), ``coral`` (`CORAL`), ``ea`` (`EuclideanAligned`), ``scaled``
-        (`PerSubjectScaled`).
+        (`PerSubjectScaled`), ``tuned`` (`Tuned`, with the model's usual grid).
     task : Task
         As for `get_model`.
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from functools import cache
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.calibrated import calibrated_rest, calibrated_same_trial, calibrated_trials
+from physioaffect.evaluation.cross_dataset import cross_dataset
 from physioaffect.evaluation.folds import Fold, Protocol, codes, is_categorical, person_names
-from physioaffect.evaluation.loso import loso
+from physioaffect.evaluation.loso import loso, loso_kfold
+from physioaffect.evaluation.loso_stimulus import loso_stimulus
+from physioaffect.evaluation.session_protocols import cross_session, front_back, trial_blocks
+from physioaffect.evaluation.trial_chunk import trial_chunk
+from physioaffect.evaluation.within_subject import (
+    within_subject_trial,
+    within_subject_trial_kfold,
+    within_subject_trial_loto,
+)
 from physioaffect.recording import Exclusion, Report
 
 __all__ = [
@@ -26,12 +34,21 @@ __all__ = [
     "calibrated_same_trial",
     "calibrated_trials",
     "codes",
+    "cross_dataset",
+    "cross_session",
+    "front_back",
     "get_protocol",
     "loso",
+    "loso_kfold",
+    "loso_stimulus",
     "person_names",
     "transductive",
+    "trial_blocks",
+    "trial_chunk",
     "window_random",
     "within_subject_trial",
+    "within_subject_trial_kfold",
+    "within_subject_trial_loto",
 ]
 
 
@@ -58,60 +75,6 @@ def _seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
 
 
-def _trial_folds(coords: pd.DataFrame, rng: np.random.Generator, report: Report) -> Iterator[Fold]:
-    subjects, trials = codes(coords, "subject"), codes(coords, "trial")
-    names = person_names(coords)
-    target = coords["target"].to_numpy()
-    reasons = []
-    for unit, row in enumerate(np.unique(subjects, return_index=True)[1]):
-        name = str(names[row])
-        own = np.flatnonzero(subjects == unit)
-        own_trials, first = np.unique(trials[own], return_index=True)
-        labels = target[own][first]
-        splitter, lacking = _trial_splitter(labels, _seed(rng))
-        if splitter is None:
-            reasons.append(f"subject {name} has {lacking}")
-            report(
-                Exclusion(
-                    subject=name,
-                    reason=f"Protocol within_subject_trial needs two trials of each class: it has {lacking}.",
-                    expected=True,
-                )
-            )
-            continue
-        for number, (train, test) in enumerate(splitter.split(labels, labels), start=1):
-            yield Fold(
-                name=f"{name}-{number}",
-                train_idx=own[np.isin(trials[own], own_trials[train])],
-                test_idx=own[np.isin(trials[own], own_trials[test])],
-            )
-    if len(reasons) == subjects.max(initial=-1) + 1:
-        raise ProtocolError(
-            "Protocol within_subject_trial trains on some trials of a person and tests on others, so each "
-            f"class needs two trials a person, but {reasons[0] if reasons else 'there is nobody'}"
-            f"{' and so on' if len(reasons) > 1 else ''}. Use loso, or a task with more trials."
-        )
-
-
-def _trial_splitter(labels: NDArray[Any], seed: int) -> tuple[StratifiedKFold | KFold | None, str]:
-    """At most five folds, at least one trial of each class in each; or None and what is lacking."""
-    if not is_categorical(labels):
-        if len(labels) < 2:
-            return None, f"{len(labels)} trial"
-        return KFold(min(5, len(labels)), shuffle=True, random_state=seed), ""
-    counts = pd.Series(labels).value_counts()
-    if len(counts) < 2 or counts.min() < 2:
-        return None, ", ".join(f"{count} of {name!r}" for name, count in counts.items())
-    return StratifiedKFold(min(5, int(counts.min())), shuffle=True, random_state=seed), ""
-
-
-within_subject_trial = Protocol(
-    name="within_subject_trial",
-    holds_out="trial",
-    shares="The person and the session; no trial.",
-    claim="Works for other trials of a person whose labelled trials were used for training.",
-    folds=_trial_folds,
-)
 window_random = Protocol(
     name="window_random",
     holds_out="window",
@@ -119,6 +82,7 @@ window_random = Protocol(
     claim=None,
     folds=_window_folds,
 )
+_TRANSDUCTIVE = "_transductive"
 
 
 def transductive(protocol: Protocol) -> Protocol:
@@ -126,10 +90,23 @@ def transductive(protocol: Protocol) -> Protocol:
 
     Features are then standardised within each person (by that person's own windows), and models that use
     ``"unlabelled"`` receive the test windows when they are fitted.
+
+    Raises
+    ------
+    ProtocolError
+        If it is transductive already.
     """
+    if "unlabelled" in protocol.grants:
+        raise ProtocolError(f"Protocol {protocol.name} is transductive already: use it as it is.")
+    name = f"{protocol.name}{_TRANSDUCTIVE}"
 
     def folds(coords: pd.DataFrame, rng: np.random.Generator, report: Report) -> Iterator[Fold]:
-        for fold in protocol.folds(coords, rng, report):
+        def under_this_name(item: Exclusion) -> None:
+            report(
+                replace(item, reason=item.reason.replace(f"Protocol {protocol.name}:", f"Protocol {name}:"))
+            )
+
+        for fold in protocol.folds(coords, rng, under_this_name):
             yield replace(fold, unlabelled_idx=fold.test_idx)
 
     claim = protocol.claim and (
@@ -138,7 +115,7 @@ def transductive(protocol: Protocol) -> Protocol:
     )
     return replace(
         protocol,
-        name=f"{protocol.name}_transductive",
+        name=name,
         shares=f"{protocol.shares} Also the test windows themselves, unlabelled.",
         claim=claim,
         folds=folds,
@@ -146,44 +123,81 @@ def transductive(protocol: Protocol) -> Protocol:
     )
 
 
+# A name without the number that makes it, and how the number is written behind it.
+_MAKERS: dict[str, tuple[Callable[..., Protocol], str]] = {
+    "trial_chunk": (trial_chunk, r"(\d+)"),
+    "within_subject_trial": (within_subject_trial_kfold, r"(\d+)fold"),
+    "front_back": (front_back, r"(\d+)"),
+    "trial_blocks": (trial_blocks, r"(\d+)fold"),
+    "loso": (loso_kfold, r"(\d+)fold"),
+    "loso_stimulus": (loso_stimulus, r"(\d+)fold"),
+    "calibrated_trials": (calibrated_trials, r"(\d+)"),
+    "calibrated_rest": (calibrated_rest, r"(\d+(?:\.\d+)?)s"),
+    "calibrated_same_trial": (calibrated_same_trial, r"(\d+(?:\.\d+)?)s"),
+}
+
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
         window_random,
+        trial_chunk(),
         within_subject_trial,
+        within_subject_trial_loto,
+        front_back(),
+        trial_blocks(),
+        cross_session,
         loso,
         transductive(loso),
+        loso_stimulus(),
+        cross_dataset,
         calibrated_trials(),
         calibrated_rest(),
         calibrated_same_trial(),
     )
-}
-_CALIBRATED: dict[str, Callable[..., Protocol]] = {
-    made.__name__: made for made in (calibrated_trials, calibrated_rest, calibrated_same_trial)
 }
 
 
 def get_protocol(protocol: str | Protocol) -> Protocol:
     """Look a protocol up by name; a `Protocol` is returned as it is.
 
-    The calibrated ones take another length in their names, ``calibrated_trials_5``,
-    ``calibrated_rest_60s``, or the default without one, ``calibrated_trials``.
+    A name may tell a number: ``loso_10fold``, ``loso_stimulus_5fold``, ``within_subject_trial_10fold``,
+    ``trial_blocks_3fold`` (folds), ``trial_chunk_5`` (parts), ``front_back_9``, ``calibrated_trials_5``
+    (trials), ``calibrated_rest_60s`` (seconds). Without one it is the default's, which is in
+    the name of what comes back. ``_transductive`` behind any name makes it `transductive`. The same name
+    always gives the same object.
+
+    Raises
+    ------
+    ProtocolError
+        If there is no such protocol.
 
     Examples
     --------
     >>> get_protocol("calibrated_rest").name, get_protocol("calibrated_rest_60s").name
     ('calibrated_rest_300s', 'calibrated_rest_60s')
+    >>> get_protocol("loso_stimulus_5fold_transductive").holds_out
+    ('subject', 'stimulus')
     """
-    if isinstance(protocol, Protocol):
-        return protocol
-    if protocol in PROTOCOLS:
-        return PROTOCOLS[protocol]
-    if protocol in _CALIBRATED:
-        return PROTOCOLS[_CALIBRATED[protocol]().name]
-    name, _, length = protocol.rpartition("_")
-    if name in _CALIBRATED and re.fullmatch(r"\d+(\.\d+)?s?", length):
-        number = float(length.rstrip("s"))
-        made = _CALIBRATED[name](int(number) if number.is_integer() else number)
-        if made.name == protocol:
-            return made
-    raise ProtocolError(f"Unknown protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")
+    return protocol if isinstance(protocol, Protocol) else _by_name(protocol)
+
+
+@cache
+def _by_name(name: str) -> Protocol:
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    if name.endswith(_TRANSDUCTIVE):
+        base = _by_name(name.removesuffix(_TRANSDUCTIVE))
+        full = f"{base.name}{_TRANSDUCTIVE}"
+        return transductive(base) if full == name else _by_name(full)
+    if name in _MAKERS:
+        return PROTOCOLS[_MAKERS[name][0]().name]
+    for first, (make, number) in _MAKERS.items():
+        if found := re.fullmatch(f"{first}_{number}", name):
+            value = float(found[1])
+            made = make(int(value) if value.is_integer() else value)
+            if made.name == name:
+                return PROTOCOLS.get(name, made)
+    raise ProtocolError(
+        f"Unknown protocol {name!r}: use one of {', '.join(PROTOCOLS)}; with another number, such as "
+        f"loso_10fold or front_back_9; or one of these followed by {_TRANSDUCTIVE}."
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.models import BASELINE_COLUMNS
 from physioaffect.evaluation.protocols import codes, person_names
-from physioaffect.evaluation.results import POOLED
+from physioaffect.evaluation.scoring import POOLED
 from physioaffect.recording import Exclusion, Target, Task, Trial
 from physioaffect.windows import Windows
 
@@ -36,12 +38,17 @@ class Table:
     raw: Windows | None
     raw_idx: NDArray[np.intp]
 
-    @property
+    @cached_property
+    def identity(self) -> pd.DataFrame:
+        """Who and when each window is: the columns of ``IDENTIFIERS``, start and duration."""
+        return self.coords[[*IDENTIFIERS, "start", "duration"]]
+
+    @cached_property
     def target(self) -> NDArray[Any]:
         """Label of each window, shape (n_windows,)."""
         return np.array(self.coords["target"].to_list())
 
-    @property
+    @cached_property
     def people(self) -> NDArray[np.str_]:
         """Person of each window, shape (n_windows,)."""
         return person_names(self.coords)
@@ -49,14 +56,30 @@ class Table:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Name of each column of `flat`, such as ``de:Fp1:alpha``."""
-        names = []
+        return tuple(name for family in self.features.data_vars for name in self._names(family))
+
+    def _names(self, family: Hashable) -> list[str]:
+        values = self.features[family]
+        axes = [values[dim].values for dim in values.dims[1:]]
+        return [":".join([str(family), *map(str, parts)]) for parts in product(*axes)]
+
+    def names(self, layout: tuple[str, ...] | None) -> tuple[str, ...]:
+        """Name of each number of a flattened window of `inputs`, of raw windows the name of each channel."""
+        if layout is None:
+            return self.feature_names
+        if layout == ("channel", "time") and self.raw is not None:
+            return tuple(f"eeg:{name}" for name in self.raw.ch_names)
+        return tuple(self._names(self._family(layout)))
+
+    def _family(self, layout: tuple[str, ...]) -> Hashable:
         for family, values in self.features.data_vars.items():
-            grid = np.meshgrid(*(values[dim].values for dim in values.dims[1:]), indexing="ij")
-            names += [
-                ":".join([str(family), *map(str, parts)])
-                for parts in zip(*(g.ravel() for g in grid), strict=True)
-            ]
-        return tuple(names)
+            if values.dims[1:] == layout:
+                return family
+        there = [" x ".join(map(str, v.dims[1:])) for v in self.features.data_vars.values()]
+        raise ProtocolError(
+            f"The model wants windows of {' x '.join(layout)}; the features are {', '.join(there)}"
+            f"{'' if self.raw is None else ', channel x time'}. Add a family of that shape to the recipe."
+        )
 
     def flat(self) -> NDArray[np.float64]:
         """All features side by side, shape (n_windows, n_features)."""
@@ -74,16 +97,10 @@ class Table:
             return self.flat()
         if layout == ("channel", "time") and self.raw is not None:
             return self.raw.select(self.raw_idx)
-        for values in self.features.data_vars.values():
-            if values.dims[1:] == layout:
-                # With the names of channels, by which networks know them, and no other coordinates.
-                names = {dim: values[dim].values for dim in layout if dim in values.coords}
-                return xr.DataArray(values.values, dims=values.dims, coords=names)
-        there = [" x ".join(map(str, v.dims[1:])) for v in self.features.data_vars.values()]
-        raise ProtocolError(
-            f"The model wants windows of {' x '.join(layout)}; the features are {', '.join(there)}"
-            f"{'' if self.raw is None else ', channel x time'}. Add a family of that shape to the recipe."
-        )
+        values = self.features[self._family(layout)]
+        # With the names of channels, by which networks know them, and no other coordinates.
+        names = {dim: values[dim].values for dim in layout if dim in values.coords}
+        return xr.DataArray(values.values, dims=values.dims, coords=names)
 
     def baseline_inputs(self) -> NDArray[np.float64]:
         """What baselines see, shape (n_windows, 3): order, time in s, number of the trial."""

@@ -102,6 +102,7 @@ class Wrapper(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
         validation: Labelled | None = None,
         calibration: Labelled | None = None,
         target: Unlabelled | None = None,
+        units: NDArray[np.intp] | None = None,
     ) -> Self:
         """Learn the change and fit the model.
 
@@ -117,6 +118,9 @@ class Wrapper(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             ``(X, y, groups)``.
         target : tuple, optional
             Unlabelled windows ``(X, groups)``.
+        units : ndarray of int, shape (n_windows, n_levels), optional
+            For a model that searches: what may not be on both sides. Calibration windows that it learns from
+            like from the others are a unit of their own.
 
         Raises
         ------
@@ -134,11 +138,14 @@ class Wrapper(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             parts["target"] = Part(target[0], None, target[1])
         self._learn(parts)
         changed = {role: part._replace(X=self._change(part, role)) for role, part in parts.items()}
-        return self._fit_model(changed)
+        return self._fit_model(changed, units)
 
-    def _fit_model(self, parts: dict[str, Part]) -> Self:
+    def _fit_model(self, parts: dict[str, Part], units: NDArray[np.intp] | None) -> Self:
         used = uses_of(self.model)
         if "calibration" in parts and "calibration" not in used:
+            if units is not None:
+                own = np.full((len(parts["calibration"].X), units.shape[1]), units.max() + 1)
+                units = np.concatenate([units, own])
             parts["train"] = _joined(parts["train"], parts.pop("calibration"))
         train = parts["train"]
         options: dict[str, Any] = {
@@ -150,6 +157,8 @@ class Wrapper(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
             options["target"] = (parts["target"].X, parts["target"].groups)
         if "groups" in used:
             options["groups"] = train.groups
+        if "units" in used and units is not None:
+            options["units"] = units
         self._keep(clone(self.model).fit(train.X, train.y, **options))
         return self
 

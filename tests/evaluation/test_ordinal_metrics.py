@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from support.tables import feature_table
 
+from physioaffect.evaluation import evaluate
 from physioaffect.evaluation.ordinal_metrics import (
     ORDINAL,
     adjacent_top1,
@@ -12,6 +14,7 @@ from physioaffect.evaluation.ordinal_metrics import (
     top2_accuracy,
     tri_p,
 )
+from physioaffect.recording import Task
 
 CLASSES = np.array([1, 2, 3, 4, 5])
 # By hand; best and second, whether they are neighbours, how far the best is off:
@@ -101,3 +104,26 @@ def test_a_class_that_nobody_named_is_refused():
         ValueError, match=r"2 predictions of 5 classes need scores of shape \(2, 5\), got \(6, 5\)"
     ):
         seq2hr(np.array([1, 2]), SCORES, CLASSES)
+
+
+def test_an_evaluation_of_ordinal_classes_has_them_in_the_order_of_the_task(tmp_path):
+    features = feature_table(n_subjects=4, n_trials=6, effect=2.0)
+    # "mid" comes between "low" and "top" in the task, and not in the alphabet.
+    names = {1.0: "top", 4.0: "low"}
+    task = Task(
+        name="level",
+        description="Three levels.",
+        kind="ordinal",
+        classes=("top", "mid", "low"),
+        target=lambda trial: "mid" if trial.trial == "0" else names[trial.ratings["valence"]],
+        source="rating",
+    )
+    result = evaluate(features, models=["lda"], protocols=["loso"], task=task, out=tmp_path, permutations=0)
+    own = result.predictions.query("model == 'lda' and subject == 'S1'")
+    scores = own[["p_top", "p_mid", "p_low"]].to_numpy()
+    rows = result.scores.query("model == 'lda' and subject == 'S1' and level == 'window'")
+    found = dict(zip(rows["metric"], rows["value"], strict=True))
+    for name, measure in ORDINAL.items():
+        expected = measure(own["truth"].to_numpy(), scores, np.array(["top", "mid", "low"]))
+        assert_allclose(found[name], expected)
+    assert 0 < found["seq2hr"] < 1

@@ -1,200 +1,162 @@
-"""From a result to the numbers that the page shows, and through the template to HTML."""
+"""From a result to the numbers that the page shows, and through the templates to HTML."""
 
 from __future__ import annotations
 
 import base64
-import json
+import functools
+import hashlib
 import math
-import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from physioaffect.evaluation.results import POOLED, Cell, Result, by_trial
+from physioaffect.evaluation.durable import write_whole
+from physioaffect.evaluation.report import words
+from physioaffect.evaluation.report.claims import Summary, summarized
+from physioaffect.evaluation.report.command import command_of, repeat_of
+from physioaffect.evaluation.report.comparisons_view import Pair, compared, notes_of, power_words
+from physioaffect.evaluation.report.downloads import Download, csv_download, text_download
+from physioaffect.evaluation.report.maps import MOST_MAPS, Importance, importance_pictures
+from physioaffect.evaluation.report.methods import methods_of
+from physioaffect.evaluation.report.people_view import LEFT, RIGHT, ROW, Chart, people_chart, ticks
+from physioaffect.evaluation.report.pictures import (
+    Confusion,
+    Curves,
+    Reliability,
+    confusions,
+    curve_pictures,
+    reliabilities,
+)
+from physioaffect.evaluation.report.scores_view import (
+    Chance,
+    Key,
+    Row,
+    Scores,
+    chances,
+    intervals,
+    people_table,
+    permutation_notes,
+    score_rows,
+)
+from physioaffect.evaluation.report.words import METRIC_TITLES
+from physioaffect.evaluation.results import Result, by_trial
 
-__all__ = ["command_of", "render", "write_report"]
+__all__ = ["METRIC_TITLES", "command_of", "render", "write_report"]
 
-METRIC_TITLES = {
-    "macro_f1": "macro-F1",
-    "balanced_accuracy": "balanced accuracy",
-    "accuracy": "accuracy",
-    "auroc": "AUROC",
-    "kappa": "Cohen’s κ",
-    "mcc": "MCC",
-    "ccc": "CCC",
-    "pearson": "Pearson r",
-    "rmse": "RMSE",
-}
-_BASELINE_TITLES = {
-    "majority": "always the commonest class of training",
-    "prior": "guesses each trial by class frequency",
-    "mean": "always the mean of training",
-    "clock_forest": "random forest on elapsed time and order only",
-    "clock_1nn": "nearest neighbour on elapsed time and order only",
-}
-
-
-class Row(NamedTuple):
-    """A model in the table."""
-
-    model: str
-    is_baseline: bool
-    explanation: str
-    cells: list[Cell]
-    notes: list[str]
-
-
-class Dot(NamedTuple):
-    """A subject in the chart, in the units of its drawing."""
-
-    x: float
-    y: float
-    label: str
+# From so many on, what is not the trial-level result of a protocol with a claim is folded away.
+_MANY = 12
 
 
-class Strip(NamedTuple):
-    """A model in the chart."""
-
-    model: str
-    is_baseline: bool
-    y: float
-    mean: float
-    low: float
-    high: float
-    dots: list[Dot]
-
-
-class Confusion(NamedTuple):
-    """Counts by true class (rows) and predicted class (columns), with each row's shares."""
-
-    model: str
-    level: str
-    counts: list[list[int]]
-    shares: list[list[float]]
-
-
-class ProtocolView(NamedTuple):
+class View(NamedTuple):
     """Everything about one protocol."""
 
-    about: dict[str, Any]
+    id: str
+    about: Mapping[str, Any]
+    marks: list[str]
+    summary: Summary
     rows: list[Row]
-    strips: list[Strip]
-    height: float
+    charts: list[Chart]
+    pairs: list[Pair]
+    notes: list[str]
+    power: str
     confusions: list[Confusion]
+    reliabilities: list[Reliability]
+    curves: list[Curves]
+    importance: list[Importance]
+    audit: list[Mapping[str, Any]] | None
 
 
-# The chart's drawing area in its own units: names on the left, the axis from _LEFT to _RIGHT.
-_LEFT, _RIGHT, _ROW = 150.0, 690.0, 34.0
+def _of(frame: pd.DataFrame | None, protocol: str) -> pd.DataFrame | None:
+    """Rows of one protocol of a table that not every run has."""
+    return None if frame is None else frame[frame["protocol"] == protocol]
 
 
-def _columns(result: Result) -> list[tuple[str, str]]:
-    metrics = result.metrics[:3]
-    return [("trial", metric) for metric in metrics] + [("window", metric) for metric in metrics]
+class _Prepared(NamedTuple):
+    """What all protocols share."""
+
+    result: Result
+    scores: Scores
+    chance: Mapping[Key, Chance]
+    notes: Mapping[Any, list[str]]
+    trials: pd.DataFrame
+    curves: pd.DataFrame | None
+    importance: pd.DataFrame | None
 
 
-def _rows(result: Result, protocol: str) -> list[Row]:
-    scored, notes = result.cells(), result.notes()
-    models = [(name, False) for name in result.run["models"]]
-    models += [(name, True) for name in result.run["baselines"]]
-    rows = []
-    for name, is_baseline in models:
-        cells = [scored[protocol, name, level, metric] for level, metric in _columns(result)]
-        explanation = _BASELINE_TITLES.get(name, "") if is_baseline else ""
-        rows.append(Row(name, is_baseline, explanation, cells, notes.get((protocol, name), [])))
-    return rows
-
-
-def _position(value: float, low: float) -> float:
-    return _LEFT + (min(max(value, low), 1.0) - low) / (1 - low) * (_RIGHT - _LEFT)
-
-
-def _strips(result: Result, protocol: str, low: float) -> list[Strip]:
-    metric = result.metrics[0]
-    scores = result.scores
-    scores = scores[
-        (scores["protocol"] == protocol) & (scores["metric"] == metric) & (scores["level"] == "window")
-    ]
-    strips = []
-    names = [*result.run["models"], *result.run["baselines"]]
-    for row, name in enumerate(names):
-        own = scores[(scores["model"] == name) & (scores["subject"] != POOLED)].dropna(subset="value")
-        y = _ROW * (row + 0.5)
-        values = own["value"].to_numpy()
-        # A fixed zigzag keeps people with equal scores apart.
-        dots = [
-            Dot(_position(value, low), y + 3.2 * ((number % 5) - 2), f"{subject}: {value:.3f}")
-            for number, (subject, value) in enumerate(zip(own["subject"], values, strict=True))
-        ]
-        mean = float(values.mean()) if len(values) else math.nan
-        sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-        strips.append(
-            Strip(
-                name,
-                name in result.run["baselines"],
-                y,
-                _position(mean, low) if len(values) else _LEFT,
-                _position(mean - sd, low) if len(values) else _LEFT,
-                _position(mean + sd, low) if len(values) else _LEFT,
-                dots,
-            )
+def _view(prepared: _Prepared, number: int, about: Mapping[str, Any], budget: int) -> View:
+    result, name = prepared.result, str(about["name"])
+    run, metric = result.run, result.metrics[0]
+    models, is_regression = run["models"], run["task"]["kind"] == "regression"
+    rows = score_rows(result, name, prepared.scores, prepared.chance, prepared.notes)
+    people = {level: people_table(result, name, level, metric) for level in ("trial", "window")}
+    charts = [
+        people_chart(
+            people[level],
+            level,
+            {row.model: row.scores[level, metric] for row in rows},
+            {
+                model: chance
+                for (p, model, at, of), chance in prepared.chance.items()
+                if (p, at, of) == (name, level, metric)
+            },
+            run["baselines"],
+            _lowest(run),
         )
-    return strips
-
-
-def _confusions(result: Result, protocol: str) -> list[Confusion]:
-    classes = result.run["task"]["classes"]
-    own = result.predictions[result.predictions["protocol"] == protocol]
-    confusions = []
-    for level, frame in (("trial", by_trial(own, result.run["task"]["kind"])), ("window", own)):
-        for model in result.run["models"]:
-            rows = frame[frame["model"] == model]
-            table = pd.crosstab(
-                pd.Categorical(rows["truth"], classes),
-                pd.Categorical(rows["prediction"], classes),
-                dropna=False,
-            ).to_numpy()
-            shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-            confusions.append(Confusion(model, level, table.tolist(), shares.tolist()))
-    return sorted(confusions, key=lambda confusion: result.run["models"].index(confusion.model))
-
-
-def _view(result: Result, about: dict[str, Any]) -> ProtocolView:
-    is_regression = result.run["task"]["kind"] == "regression"
-    strips = _strips(result, about["name"], -1.0 if is_regression else 0.0)
-    return ProtocolView(
+        for level in ("trial", "window")
+    ]
+    pairs = compared(result, name)
+    classes = run["task"]["classes"]
+    own = {"trial": prepared.trials, "window": result.predictions}
+    own = {level: frame[frame["protocol"] == name] for level, frame in own.items()}
+    curves, importance = _of(prepared.curves, name), _of(prepared.importance, name)
+    return View(
+        id=f"p{number}",
         about=about,
-        rows=_rows(result, about["name"]),
-        strips=strips,
-        height=_ROW * len(strips),
-        confusions=[] if is_regression else _confusions(result, about["name"]),
+        marks=words.marks_of(run, about),
+        summary=summarized(result, about, rows, pairs),
+        rows=rows,
+        charts=charts,
+        pairs=pairs,
+        notes=notes_of(pairs),
+        power=power_words(result, people["trial"]),
+        confusions=[]
+        if is_regression
+        else [one for level in own for one in confusions(own[level], level, models, classes)],
+        reliabilities=[] if is_regression else reliabilities(own["trial"], models, classes),
+        curves=[] if curves is None else curve_pictures(curves, models),
+        importance=[] if importance is None else importance_pictures(importance, models, budget),
+        audit=_findings(run, name),
     )
 
 
-def command_of(run: dict[str, Any]) -> str:
-    """Write the command line that repeats a run; its data are named PATH, its folder OUT."""
-    request = run["request"]
-    if run["dataset"] is None or "dataset" not in request["data"]:
-        return "(made from Python, with a feature table of its own)"
-    parts = ["physioaffect", "evaluate", run["dataset"]["name"], "PATH"]
-    parts += ["--task", request["task"], "--model", ",".join(request["models"])]
-    parts += ["--protocol", ",".join(request["protocols"]), "--out", "OUT", "--seed", str(request["seed"])]
-    recipe = request["recipe"]
-    parts += ["--features", ",".join(family["name"] for family in recipe["features"])]
-    windows = recipe["windows"]
-    parts += ["--window", f"{windows['duration']:g}", "--step", f"{windows['step'] or windows['duration']:g}"]
-    if request["subjects"]:
-        parts += ["--subjects", ",".join(request["subjects"])]
-    if request["strict"]:
-        parts.append("--strict")
-    return shlex.join(parts)
+def _common(views: Sequence[View]) -> list[str]:
+    """What may be claimed under none of the protocols; said once."""
+    first, *others = (view.summary.may_not for view in views)
+    return [text for text in first if others and all(text in other for other in others)]
 
 
-def _exclusions(run: dict[str, Any]) -> list[dict[str, Any]]:
+def _lowest(run: Mapping[str, Any]) -> float:
+    return -1.0 if run["task"]["kind"] == "regression" else 0.0
+
+
+def _findings(run: Mapping[str, Any], protocol: str) -> list[Mapping[str, Any]] | None:
+    """What the audit found, the worst first; None if there was no audit."""
+    audit = run.get("audit")
+    if not isinstance(audit, Mapping) or protocol not in audit:
+        return None
+    own = audit[protocol]
+    found = own.get("findings", []) if isinstance(own, Mapping) else own
+    order = {"leak": 0, "error": 0, "high": 0, "warning": 1, "medium": 1}
+    return sorted(found, key=lambda finding: order.get(str(finding.get("severity", "")), 2))
+
+
+def _exclusions(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Unexpected ones first; the same reason for many trials of a subject once, with a count."""
     keys = [(e["expected"], e["subject"], e["reason"]) for e in run["exclusions"]]
     trials: dict[Any, list[str]] = {}
@@ -206,25 +168,77 @@ def _exclusions(run: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _data_uri(frame: pd.DataFrame) -> str:
-    content = base64.b64encode(frame.to_csv(index=False).encode()).decode()
-    return f"data:text/csv;base64,{content}"
+def _downloads(prepared: _Prepared, views: Sequence[View], methods: str) -> list[Download]:
+    """All tables, each row with the watermarks of its protocol and model."""
+    result = prepared.result
+    marks = {
+        (view.about["name"], row.model): "; ".join(dict.fromkeys([*view.marks, *row.notes]))
+        for view in views
+        for row in view.rows
+    }
+
+    def marked(frame: pd.DataFrame) -> pd.DataFrame:
+        keys = zip(frame["protocol"], frame["model"], strict=True)
+        return frame.assign(watermark=[marks.get(key, "") for key in keys])
+
+    scores = pd.DataFrame(
+        [(*key, *score) for key, score in prepared.scores.items()],
+        columns=[
+            "protocol",
+            "model",
+            "level",
+            "metric",
+            "mean",
+            "low",
+            "high",
+            "sd",
+            "n_people",
+            "pooled",
+            "note",
+        ],
+    )
+    pairs = pd.DataFrame(
+        [(view.about["name"], *pair) for view in views for pair in view.pairs],
+        columns=["protocol", *Pair._fields],
+    )
+    pairs = pairs.assign(watermark=["; ".join(view.marks) for view in views for _ in view.pairs])
+    windows = result.predictions
+    return [
+        csv_download(marked(scores), "intervals.csv", "mean scores over people with their 95 % intervals"),
+        csv_download(marked(result.scores), "scores.csv", "every score of every person"),
+        csv_download(pairs, "comparisons.csv", "paired comparisons of models"),
+        csv_download(marked(prepared.trials), "predictions_by_trial.csv", "a prediction for each trial"),
+        csv_download(marked(windows), "predictions_by_window.csv", "a prediction for each window"),
+        text_download(methods, "methods.txt", "the methods paragraph with its references"),
+    ]
 
 
-def _number(value: float, digits: int = 2) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+def _hash(text: str) -> str:
+    """Allow exactly this text in the page's content security policy."""
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.0f} %"
-
-
-def _pretty(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _ticks(low: float) -> Iterable[tuple[float, str]]:
-    return [(_position(value, low), f"{value:g}") for value in np.linspace(low, 1, 6 if low == 0 else 5)]
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("physioaffect.evaluation", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "percent": words.percent,
+        "pretty": words.pretty,
+        "probability": words.probability,
+        "signed": words.signed,
+        "permutation_notes": permutation_notes,
+        "title_of": words.title_of,
+    }
+    environment.tests["nan"] = lambda value: isinstance(value, float) and math.isnan(value)
+    environment.globals["counted"] = words.counted
+    return environment
 
 
 def render(result: Result) -> str:
@@ -238,35 +252,56 @@ def render(result: Result) -> str:
     Returns
     -------
     str
-        HTML. Every text from data files is escaped.
+        HTML. Every text from data files is escaped, and a content security policy forbids the network.
     """
-    environment = Environment(
-        loader=PackageLoader("physioaffect.evaluation", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    run, permutations = result.run, result.permutations
+    prepared = _Prepared(
+        result=result,
+        scores=intervals(result),
+        chance=chances(permutations),
+        notes=result.notes(),
+        trials=by_trial(result.predictions, run["task"]["kind"]),
+        curves=result.curves,
+        importance=result.importance,
     )
-    environment.filters |= {"number": _number, "percent": _percent, "pretty": _pretty}
-    run = result.run
-    is_regression = run["task"]["kind"] == "regression"
-    return environment.get_template("report.html").render(
-        run=run,
-        views=[_view(result, about) for about in run["protocols"]],
-        columns=[(level, METRIC_TITLES[metric]) for level, metric in _columns(result)],
-        primary=METRIC_TITLES[result.metrics[0]],
-        ticks=_ticks(-1.0 if is_regression else 0.0),
-        axis=(_LEFT, _RIGHT, _ROW),
-        exclusions=_exclusions(run),
-        n_left_out=Counter(e["expected"] for e in run["exclusions"]),
-        command=command_of(run),
-        metric_titles=METRIC_TITLES,
-        scores_uri=_data_uri(result.scores),
+    views: list[View] = []
+    for number, about in enumerate(run["protocols"], start=1):
+        n_maps = sum(len(one.maps) for view in views for one in view.importance)
+        views.append(_view(prepared, number, about, MOST_MAPS - n_maps))
+    methods = methods_of(result, {view.about["name"]: view.summary for view in views}, permutations)
+    folder = files("physioaffect.evaluation.report")
+    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            run=run,
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+            title=run["dataset"]["title"] if run["dataset"] else "Own data",
+            views=views,
+            is_many=len(views) * len(run["models"]) > _MANY,
+            metrics=result.metrics[:3],
+            primary=words.title_of(result.metrics[0]),
+            metric=result.metrics[0],
+            ticks=ticks(_lowest(run)),
+            axis=(LEFT, RIGHT, ROW),
+            exclusions=_exclusions(run),
+            n_left_out=Counter(e["expected"] for e in run["exclusions"]),
+            repeat=repeat_of(run),
+            methods=methods,
+            downloads=_downloads(prepared, views, methods.text),
+            has_permutations=bool(prepared.chance),
+            common=_common(views),
+            baseline_titles=words.BASELINE_TITLES,
+        )
     )
 
 
 def write_report(result: Result) -> Path:
     """Write ``report.html`` into the result's folder and return its path."""
     path = result.path / "report.html"
-    path.write_text(render(result), encoding="utf-8")
+    write_whole(path, render(result).encode())
     return path

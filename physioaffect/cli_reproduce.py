@@ -1,0 +1,150 @@
+"""The command that runs published systems: their protocol beside honest ones, their numbers beside ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from physioaffect.cli_options import JobsOption, SubjectsOption, names
+from physioaffect.cli_output import OUT, bar, plain, plain_errors
+
+if TYPE_CHECKING:
+    from physioaffect.reproduce import Reproduction
+
+__all__ = ["reproduce"]
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(help="A published system: histn, rbtransformer, wesad.")],
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="Where one of its data sets lies. Default: its layout is simulated."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Three people, three epochs, one task: no estimate.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the results. Default: results/reproduce-NAME."),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Tasks, separated by commas. Default: those of the paper.")
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Where a paper and its code differ: paper (default) or code.")
+    ] = None,
+    subjects: SubjectsOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    jobs: JobsOption = None,
+    device: Annotated[str, typer.Option(help="Where networks are trained: auto, cpu or cuda.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Run a published system under its own protocol and under honest ones, and print both beside its numbers.
+
+    Given again after an interruption, the same command continues where it stopped.
+    """
+    with plain_errors():
+        from joblib import cpu_count  # noqa: PLC0415
+
+        from physioaffect.device import check_device  # noqa: PLC0415
+        from physioaffect.errors import DataError, ProtocolError  # noqa: PLC0415
+
+        try:
+            from physioaffect.reproduce import SYSTEMS  # noqa: PLC0415
+            from physioaffect.reproduce import reproduce as run  # noqa: PLC0415
+        except ImportError as error:
+            if error.name != "torch":
+                raise
+            raise DataError(
+                "Most published systems are networks and need torch, which is not installed: "
+                "pip install 'physioaffect[torch]'"
+            ) from error
+
+        if name not in SYSTEMS:
+            raise ProtocolError(f"There is nothing called {name!r} to reproduce: use {', '.join(SYSTEMS)}.")
+        try:
+            check_device(device)
+        except ValueError as error:
+            raise ProtocolError(str(error)) from None
+        where: Literal["auto", "cpu", "cuda"] = device  # type: ignore[assignment]  # Just checked.
+        folder = out or Path("results") / f"reproduce-{name}{'-quick' if quick else ''}"
+        with bar(not as_json) as tell:
+            made = run(
+                SYSTEMS[name],
+                path,
+                out=folder,
+                quick=quick,
+                variant=variant,
+                tasks=names(task) if task is not None else None,
+                subjects=names(subjects) if subjects is not None else None,
+                seed=seed,
+                n_jobs=jobs or cpu_count(),
+                device=where,
+                progress=tell,
+            )
+    if as_json:
+        OUT.print_json(data=made.to_json() | {"out": str(made.path)}, allow_nan=False)
+        return
+    print_reproduction(made)
+
+
+def print_reproduction(made: Reproduction) -> None:
+    """Print the table, what it may be taken for, and what differs."""
+    from physioaffect.reproduce.page import SCORE_TITLES, lines_of  # noqa: PLC0415
+
+    blocks = lines_of(made)
+    title = f"{made.system.title} on {made.request.dataset.title}"
+    marks = ["QUICK"] if made.request.is_quick else []
+    marks += ["SIMULATED DATA"] if made.request.is_simulated else []
+    table = Table(
+        title=title + (f" ({', '.join(marks)})" if marks else ""),
+        caption="per cent: mean ± SD over folds or people as said; by trial always over people",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("protocol / model", no_wrap=True)
+    for column in ("published", "ours", "by trial", "over"):
+        table.add_column(column, justify="right", no_wrap=column != "over")
+    others = [row.score for row in blocks[0][0].others] if blocks else []
+    others = others if OUT.width >= 120 + 16 * len(others) else []
+    for score in others:
+        table.add_column(SCORE_TITLES[score], justify="right", no_wrap=True)
+    table.add_column("claim", min_width=10)
+    for lines in blocks:
+        head = lines[0].first
+        shared = f"{head.shared:.0f} % trained on"
+        table.add_row(
+            plain(f"{head.experiment}: {head.protocol}", style="bold"),
+            plain("as published" if head.is_published else "", style="dim"),
+            plain(SCORE_TITLES[head.score], style="dim"),
+            *([""] * (2 + len(others))),
+            plain(f"none: {shared}", style="bold red") if head.claim is None else plain("yes", style="green"),
+        )
+        for line in lines:
+            table.add_row(
+                plain(f"  {line.first.model}"),
+                plain(str(line.published or "")),
+                plain(str(line.first)),
+                plain(str(line.by_trial or "")),
+                plain(f"{line.first.n} {line.first.over}"),
+                *(plain(str(row)) for row in line.others[: len(others)]),
+                "",
+                style="dim" if line.first.is_baseline else "",
+            )
+        table.add_section()
+    OUT.print(table)
+    for protocol, claim in {lines[0].first.protocol: lines[0].first.claim for lines in blocks}.items():
+        said = claim or "Supports no claim: it tests windows of trials that were trained on."
+        OUT.print(Text.assemble((f"{protocol}: ", "bold"), said))
+    OUT.print(plain(made.verdict, style="bold"))
+    OUT.print(plain("What differs from what was published:"))
+    for sentence in made.differences:
+        OUT.print(plain(f"  - {sentence}"))
+    if n_left_out := sum(made.exclusions.values()):
+        OUT.print(plain(f"{n_left_out} exclusions: see the reports of the runs.", style="yellow"))
+    OUT.print(plain(f"Report: {made.path / 'reproduction.html'}", style="bold"), soft_wrap=True)

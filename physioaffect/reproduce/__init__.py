@@ -1,0 +1,17 @@
+"""Published systems run under their own protocols and under honest ones, one file a system.
+
+This room needs torch (``pip install 'physioaffect[torch]'``) for systems that are networks.
+"""
+
+from __future__ import annotations
+
+from physioaffect.reproduce.histn import HISTN
+from physioaffect.reproduce.rbtransformer import RBTRANSFORMER_SYSTEM
+from physioaffect.reproduce.running import Reproduction, reproduce
+from physioaffect.reproduce.values import Experiment, Published, Request, Row, System
+from physioaffect.reproduce.wesad import WESAD_SYSTEM
+
+__all__ = ["SYSTEMS", "Experiment", "Published", "Reproduction", "Request", "Row", "System", "reproduce"]
+
+SYSTEMS = {system.name: system for system in (HISTN, RBTRANSFORMER_SYSTEM, WESAD_SYSTEM)}
+"""All systems by name."""
