@@ -116,6 +116,7 @@ def recipe_of(
 ) -> Recipe:
     """Make the recipe that the options ask for."""
     from physioaffect.features import default_recipe  # noqa: PLC0415
+    from physioaffect.features.smoothing import smoothing_by_name  # noqa: PLC0415
     from physioaffect.signals.eeg import EEGCleaning  # noqa: PLC0415
 
     return default_recipe(
@@ -126,19 +127,5 @@ def recipe_of(
         # The rest before a trial is often shorter than the filter.
         cleaning=(EEGCleaning(baseline_joins=True),) if clean else (),
         baseline=typing.cast(Any, baseline),  # Recipe refuses what it does not know.
-        smoothing=() if smooth is None else (_smoothing(smooth),),
-    )
-
-
-def _smoothing(said: str) -> Any:
-    from physioaffect.errors import DataError  # noqa: PLC0415
-    from physioaffect.features import LDS, MovingAverage  # noqa: PLC0415
-
-    kind, _, number = said.partition(":")
-    if kind in ("lds", "lds_causal") and not number:
-        return LDS(causal=kind == "lds_causal")
-    if kind in ("mean", "mean_causal") and number.isdecimal() and int(number) > 0:
-        return MovingAverage(n_windows=int(number), causal=kind == "mean_causal")
-    raise DataError(
-        f"--smooth takes lds, lds_causal, mean:N or mean_causal:N for a mean over N windows, got {said!r}."
+        smoothing=() if smooth is None else (smoothing_by_name(smooth),),
     )

@@ -68,8 +68,8 @@ def test_cleaning_baseline_and_smoothing_change_what_is_stored_under_the_same_na
     ("options", "said"),
     [
         (["--features", "magic"], "Unknown features 'magic': use some of de, dasm"),
-        (["--smooth", "mean"], "--smooth takes lds, lds_causal, mean:N or mean_causal:N"),
-        (["--smooth", "mean:0"], "for a mean over N windows, got 'mean:0'"),
+        (["--smooth", "mean"], "smooth is 'mean'; expected lds, lds_causal, mean:N or mean_causal:N"),
+        (["--smooth", "mean:0"], "expected lds, lds_causal, mean:N or mean_causal:N"),
         (["--baseline", "divide"], "Unknown way 'divide' to remove a baseline: use ratio, subtract, z"),
         (["--subjects", "s99"], "s99"),
         (["--window", "40"], "Nothing|There is nothing to store"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -13,35 +13,12 @@ from sklearn.pipeline import Pipeline
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.evaluation.experiment_file import nearest
 from physioaffect.evaluation.named import named_model
-from physioaffect.evaluation.protocols import (
-    Protocol,
-    calibrated_rest,
-    calibrated_same_trial,
-    calibrated_trials,
-    front_back,
-    get_protocol,
-    loso_kfold,
-    loso_stimulus,
-    trial_blocks,
-    trial_chunk,
-    within_subject_trial_kfold,
-)
+from physioaffect.evaluation.protocols import MAKERS, Protocol, get_protocol
 from physioaffect.recording import Task
 
 __all__ = ["configured_model", "configured_protocol"]
 
 # Protocols with settings; those that take them in their names are the same, but for what stands there.
-_MADE: dict[str, Callable[..., Protocol]] = {
-    "calibrated_rest": calibrated_rest,
-    "calibrated_same_trial": calibrated_same_trial,
-    "calibrated_trials": calibrated_trials,
-    "front_back": front_back,
-    "loso": loso_kfold,
-    "loso_stimulus": loso_stimulus,
-    "trial_blocks": trial_blocks,
-    "trial_chunk": trial_chunk,
-    "within_subject_trial": within_subject_trial_kfold,
-}
 # TOML has no word for it.
 _NONE = "none"
 
@@ -128,19 +105,20 @@ def configured_protocol(name: str, settings: Mapping[str, Any]) -> Protocol:
     """
     if not settings:
         return get_protocol(name)
-    if name not in _MADE:
+    if name not in MAKERS:
         get_protocol(name)  # An unknown one is told first.
         raise DataError(
             f"Protocol {name} takes no settings, got {', '.join(settings)}. "
-            f"Those that do: {', '.join(_MADE)}."
+            f"Those that do: {', '.join(MAKERS)}."
         )
-    hints = typing.get_type_hints(_MADE[name])
-    known = list(inspect.signature(_MADE[name]).parameters)
+    make, _ = MAKERS[name]
+    hints = typing.get_type_hints(make)
+    known = list(inspect.signature(make).parameters)
     for key, value in settings.items():
         if key not in known:
             raise DataError(f"Protocol {name} has no setting {key[:80]!r}. {nearest(key, known)}")
         _check_type(f"Protocol {name}", key, value, hints.get(key, Any))
-    return _MADE[name](**settings)
+    return make(**settings)
 
 
 def _layers(model: Any) -> list[Any]:

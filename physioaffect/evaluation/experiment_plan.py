@@ -22,7 +22,8 @@ from physioaffect.evaluation.models import MODELS, get_baselines
 from physioaffect.evaluation.named import WRAPPERS
 from physioaffect.evaluation.protocols import PROTOCOLS, Protocol
 from physioaffect.evaluation.request import refuse_ungranted
-from physioaffect.features import FAMILIES, LDS, MovingAverage, Recipe, default_recipe
+from physioaffect.features import FAMILIES, Recipe, default_recipe
+from physioaffect.features.smoothing import smoothing_by_name
 from physioaffect.recording import DataSet
 from physioaffect.signals.eeg import EEGCleaning
 
@@ -203,7 +204,7 @@ def _source(file: ExperimentFile, label: str, settings: Mapping[str, Any]) -> So
             # The rest before a trial is often shorter than the filter.
             cleaning=(EEGCleaning(baseline_joins=True),) if settings.get("clean") else (),
             baseline=settings.get("baseline"),  # Recipe refuses what it does not know.
-            smoothing=(_smoothing(settings["smooth"]),) if "smooth" in settings else (),
+            smoothing=(smoothing_by_name(settings["smooth"]),) if "smooth" in settings else (),
         )
     subjects = tuple(settings["subjects"]) if "subjects" in settings else None
     if subjects is not None:
@@ -218,18 +219,6 @@ def _source(file: ExperimentFile, label: str, settings: Mapping[str, Any]) -> So
                 where, f"{dataset.title} has no task {task[:80]!r}. {_which(task, dataset.tasks)}{own}"
             )
     return Source(label=label, dataset=dataset, root=root, recipe=recipe, tasks=tasks, subjects=subjects)
-
-
-def _smoothing(said: str) -> LDS | MovingAverage:
-    kind, _, number = said.partition(":")
-    if kind in ("lds", "lds_causal") and not number:
-        return LDS(causal=kind == "lds_causal")
-    if kind in ("mean", "mean_causal") and re.fullmatch(r"[1-9][0-9]{0,5}", number):
-        return MovingAverage(n_windows=int(number), causal=kind == "mean_causal")
-    raise DataError(
-        f"smooth is {said[:80]!r}; expected lds, lds_causal, mean:N or mean_causal:N for a mean over N "
-        "windows."
-    )
 
 
 def _protocols(file: ExperimentFile) -> tuple[Protocol, ...]:

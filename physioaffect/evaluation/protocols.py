@@ -27,6 +27,7 @@ from physioaffect.evaluation.within_subject import (
 from physioaffect.recording import Exclusion, Report
 
 __all__ = [
+    "MAKERS",
     "PROTOCOLS",
     "Fold",
     "Protocol",
@@ -124,7 +125,7 @@ def transductive(protocol: Protocol) -> Protocol:
 
 
 # A name without the number that makes it, and how the number is written behind it.
-_MAKERS: dict[str, tuple[Callable[..., Protocol], str]] = {
+MAKERS: dict[str, tuple[Callable[..., Protocol], str]] = {
     "trial_chunk": (trial_chunk, r"(\d+)"),
     "within_subject_trial": (within_subject_trial_kfold, r"(\d+)fold"),
     "front_back": (front_back, r"(\d+)"),
@@ -189,9 +190,9 @@ def _by_name(name: str) -> Protocol:
         base = _by_name(name.removesuffix(_TRANSDUCTIVE))
         full = f"{base.name}{_TRANSDUCTIVE}"
         return transductive(base) if full == name else _by_name(full)
-    if name in _MAKERS:
-        return PROTOCOLS[_MAKERS[name][0]().name]
-    for first, (make, number) in _MAKERS.items():
+    if name in MAKERS:
+        return PROTOCOLS[MAKERS[name][0]().name]
+    for first, (make, number) in MAKERS.items():
         if found := re.fullmatch(f"{first}_{number}", name):
             value = float(found[1])
             made = make(int(value) if value.is_integer() else value)

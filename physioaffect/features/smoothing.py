@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from physioaffect.errors import DataError
 from physioaffect.features.kalman import Steps, maximise, pass_back, run_filter
 
-__all__ = ["LDS", "MovingAverage", "Smoothing", "smooth"]
+__all__ = ["LDS", "MovingAverage", "Smoothing", "smooth", "smoothing_by_name"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -317,3 +318,32 @@ def smooth(features: xr.Dataset, smoothing: Smoothing) -> xr.Dataset:
             smoothed[trials.rows] = smoothing(ordered, trials.offsets).reshape(values.shape)
         variables[name] = family.copy(data=smoothed).assign_attrs(smoothing=done)
     return features.assign(variables).assign_attrs(smoothing=done)
+
+
+def smoothing_by_name(said: str) -> LDS | MovingAverage:
+    """Look up a smoothing by what is said on the command line or in an experiment file.
+
+    Parameters
+    ----------
+    said : str
+        ``"lds"``, ``"lds_causal"``, ``"mean:N"`` or ``"mean_causal:N"``, a mean over N windows.
+
+    Raises
+    ------
+    DataError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> smoothing_by_name("mean_causal:5")
+    MovingAverage(n_windows=5, causal=True)
+    """
+    kind, _, number = said.partition(":")
+    if kind in ("lds", "lds_causal") and not number:
+        return LDS(causal=kind == "lds_causal")
+    if kind in ("mean", "mean_causal") and re.fullmatch(r"[1-9][0-9]{0,5}", number):
+        return MovingAverage(n_windows=int(number), causal=kind == "mean_causal")
+    raise DataError(
+        f"smooth is {said[:80]!r}; expected lds, lds_causal, mean:N or mean_causal:N for a mean over N "
+        "windows."
+    )
