@@ -47,7 +47,7 @@ from physioaffect.cli_reproduce import reproduce
 from physioaffect.cli_sweeps import compare, run
 
 if TYPE_CHECKING:
-    from physioaffect.evaluation.permuting import Refit
+    from physioaffect.evaluation.running.permuting import Refit
 
 # The rooms are imported inside the commands, so that --help does not wait for scikit-learn and mne.
 app = typer.Typer(

@@ -19,8 +19,8 @@ from physioaffect.cli_sweeps_output import (
 )
 
 if TYPE_CHECKING:
-    from physioaffect.evaluation.compare import Comparisons
-    from physioaffect.evaluation.experiment_plan import Experiment
+    from physioaffect.evaluation.sweeps.compare import Comparisons
+    from physioaffect.evaluation.sweeps.experiment_plan import Experiment
 
 __all__ = ["compare", "run"]
 
@@ -48,8 +48,8 @@ def run(
     with plain_errors():
         from joblib import cpu_count  # noqa: PLC0415
 
-        from physioaffect.evaluation.experiment_plan import Experiment  # noqa: PLC0415
-        from physioaffect.evaluation.sweep import chosen_runs, run_experiment  # noqa: PLC0415
+        from physioaffect.evaluation.sweeps.experiment_plan import Experiment  # noqa: PLC0415
+        from physioaffect.evaluation.sweeps.sweep import chosen_runs, run_experiment  # noqa: PLC0415
 
         asked = Experiment.read(experiment, out=out)
         patterns = names(only) if only is not None else None
@@ -106,9 +106,9 @@ def compare(
     """
     with plain_errors():
         from physioaffect.errors import ProtocolError  # noqa: PLC0415
-        from physioaffect.evaluation.compare import compare as run_comparison  # noqa: PLC0415
-        from physioaffect.evaluation.compare_page import write_comparisons  # noqa: PLC0415
-        from physioaffect.evaluation.durable import write_whole  # noqa: PLC0415
+        from physioaffect.evaluation.running.durable import write_whole  # noqa: PLC0415
+        from physioaffect.evaluation.sweeps.compare import compare as run_comparison  # noqa: PLC0415
+        from physioaffect.evaluation.sweeps.compare_page import write_comparisons  # noqa: PLC0415
 
         if level not in ("trial", "window"):
             raise ProtocolError(f"--level is trial or window, got {level!r}.")
@@ -134,8 +134,8 @@ def compare(
 def _compared(asked: Experiment) -> tuple[Comparisons | None, str | None]:
     """Compare all runs of an experiment that are finished, or say why they cannot be compared."""
     from physioaffect.errors import PhysioaffectError  # noqa: PLC0415
-    from physioaffect.evaluation.compare import compare as run_comparison  # noqa: PLC0415
-    from physioaffect.evaluation.compare_page import write_comparisons  # noqa: PLC0415
+    from physioaffect.evaluation.sweeps.compare import compare as run_comparison  # noqa: PLC0415
+    from physioaffect.evaluation.sweeps.compare_page import write_comparisons  # noqa: PLC0415
 
     finished = [one.path for one in asked.runs() if (one.path / "scores.parquet").is_file()]
     if not finished:

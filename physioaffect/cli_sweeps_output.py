@@ -13,9 +13,9 @@ from physioaffect.cli_output import ERR, OUT, plain
 if TYPE_CHECKING:
     import pandas as pd
 
-    from physioaffect.evaluation.compare import Comparisons
-    from physioaffect.evaluation.experiment_plan import Experiment, PlannedRun
-    from physioaffect.evaluation.sweep import Outcome
+    from physioaffect.evaluation.sweeps.compare import Comparisons
+    from physioaffect.evaluation.sweeps.experiment_plan import Experiment, PlannedRun
+    from physioaffect.evaluation.sweeps.sweep import Outcome
 
 __all__ = [
     "json_of_comparisons",
@@ -201,7 +201,7 @@ def json_of_sweep(
 
 def json_of_comparisons(found: Comparisons) -> dict[str, Any]:
     """Say a comparison for scripts."""
-    from physioaffect.evaluation.compare import records  # noqa: PLC0415
+    from physioaffect.evaluation.sweeps.compare import records  # noqa: PLC0415
 
     return {
         "level": found.level,

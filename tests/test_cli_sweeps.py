@@ -8,7 +8,7 @@ import pytest
 from support.cli import call
 
 from physioaffect.datasets import DREAMER
-from physioaffect.evaluation import sweep as sweep_module
+from physioaffect.evaluation.sweeps import sweep as sweep_module
 
 SMALL = """\
 seeds = [0, 1]
@@ -153,7 +153,7 @@ def test_the_page_on_experiments_runs_from_top_to_bottom(tmp_path, monkeypatch, 
 
 
 def test_every_key_of_a_file_is_on_the_page_and_in_its_example():
-    from physioaffect.evaluation import experiment_file
+    from physioaffect.evaluation.sweeps import experiment_file
 
     for key in (*experiment_file._TOP, *experiment_file._DATASET):
         assert f"`{key}`" in PAGE, key

@@ -14,8 +14,8 @@ import pandas as pd
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
-from physioaffect.evaluation.folds import Fold, person_names
 from physioaffect.evaluation.protocols import get_protocol
+from physioaffect.evaluation.protocols.folds import Fold, person_names
 
 # Of each protocol the fold that is drawn.
 DRAWN = {

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "helpe
 from support.feature_worlds import CLASSES, NUMBERS, world_table
 
 from physioaffect.evaluation import get_model, loso
-from physioaffect.evaluation.fitting import fit, predict, seeded
+from physioaffect.evaluation.running.fitting import fit, predict, seeded
 from physioaffect.evaluation.statistics import exchange_of, permute_fits
 from physioaffect.evaluation.statistics.permutation_tables import by_trial_sums, numbers_of, permutation_table
 from physioaffect.evaluation.statistics.trial_scores import Predicted

@@ -1,15 +1,17 @@
 """Protocols, metrics, honest tables and reports."""
 
-from physioaffect.evaluation.calibration_centred import CalibrationCentred
-from physioaffect.evaluation.coral import CORAL
-from physioaffect.evaluation.domain_adaptation import Skada
-from physioaffect.evaluation.euclidean_alignment import EuclideanAligned
+from physioaffect.evaluation.adaptation.calibration_centred import CalibrationCentred
+from physioaffect.evaluation.adaptation.coral import CORAL
+from physioaffect.evaluation.adaptation.domain_adaptation import Skada
+from physioaffect.evaluation.adaptation.euclidean_alignment import EuclideanAligned
+from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
 from physioaffect.evaluation.experiment import evaluate
 from physioaffect.evaluation.fitted_on_all import fit_on_all
 from physioaffect.evaluation.joined import common_task, join_features
 from physioaffect.evaluation.leakage import Audit, audit, audit_folds, probe
 from physioaffect.evaluation.models import MODELS, get_model
-from physioaffect.evaluation.named import WRAPPERS, named_model
+from physioaffect.evaluation.models.named import WRAPPERS, named_model
+from physioaffect.evaluation.models.tuned import Tuned
 from physioaffect.evaluation.prediction import load_predictor, predict_recording
 from physioaffect.evaluation.protocols import (
     PROTOCOLS,
@@ -33,12 +35,10 @@ from physioaffect.evaluation.protocols import (
     within_subject_trial_kfold,
     within_subject_trial_loto,
 )
-from physioaffect.evaluation.recommended import RECOMMENDED, recommended
+from physioaffect.evaluation.protocols.recommended import RECOMMENDED, recommended
 from physioaffect.evaluation.results import Result
 from physioaffect.evaluation.sharing import Sharing, sharing
 from physioaffect.evaluation.table import make_table
-from physioaffect.evaluation.transductive import PerSubjectScaled
-from physioaffect.evaluation.tuned import Tuned
 
 __all__ = [
     "CORAL",

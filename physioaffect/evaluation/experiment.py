@@ -15,15 +15,16 @@ import xarray as xr
 
 from physioaffect.datasets import DATASETS
 from physioaffect.errors import DataError, ProtocolError
-from physioaffect.evaluation.durable import read_json
-from physioaffect.evaluation.fitting import run_jobs
-from physioaffect.evaluation.identity import describe
 from physioaffect.evaluation.models import uses_of
-from physioaffect.evaluation.permuting import Refit, permute
-from physioaffect.evaluation.planning import make_jobs, make_plans
 from physioaffect.evaluation.protocols import PROTOCOLS, Protocol
 from physioaffect.evaluation.report import write_report
-from physioaffect.evaluation.request import (
+from physioaffect.evaluation.results import Result
+from physioaffect.evaluation.running.durable import read_json
+from physioaffect.evaluation.running.fitting import run_jobs
+from physioaffect.evaluation.running.identity import describe
+from physioaffect.evaluation.running.permuting import Refit, permute
+from physioaffect.evaluation.running.planning import make_jobs, make_plans
+from physioaffect.evaluation.running.request import (
     chosen_protocols,
     dataset_and_task,
     identity_of,
@@ -32,9 +33,8 @@ from physioaffect.evaluation.request import (
     networks_among,
     refuse_ungranted,
 )
-from physioaffect.evaluation.results import Result
-from physioaffect.evaluation.run_description import describe_run
-from physioaffect.evaluation.run_folder import RunFolder
+from physioaffect.evaluation.running.run_description import describe_run
+from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.table import make_table
 from physioaffect.features import Recipe, default_recipe, extract
 from physioaffect.features.extraction import Extracted

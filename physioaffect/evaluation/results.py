@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from physioaffect.errors import RunError
-from physioaffect.evaluation.durable import read_json, read_table
-from physioaffect.evaluation.run_folder import RunFolder
+from physioaffect.evaluation.running.durable import read_json, read_table
+from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.scoring import POOLED, by_trial, score
 from physioaffect.evaluation.statistics.intervals import Method
 from physioaffect.evaluation.statistics.tabulation import with_intervals
@@ -80,7 +80,7 @@ class Result:
         Of networks: protocol, model, fold, epoch (from 1), loss (of training), validation (NaN without any).
     importance : pandas.DataFrame or None
         Of linear models and networks: protocol, model, fold, feature and value, the share of the output's
-        variance that came with the feature; see `physioaffect.evaluation.fit_details.importance_of`.
+        variance that came with the feature; see `physioaffect.evaluation.running.fit_details.importance_of`.
     choices : pandas.DataFrame or None
         Of tuned models: every setting that was tried in each fold, its score, and which was chosen.
     path : Path

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from physioaffect.evaluation.folds import LEVELS, Fold, Indices, codes
+from physioaffect.evaluation.protocols.folds import LEVELS, Fold, Indices, codes
 
 __all__ = ["Places", "Sharing", "places_of", "sharing"]
 

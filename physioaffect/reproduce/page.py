@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from physioaffect.evaluation.durable import write_whole
+from physioaffect.evaluation.running.durable import write_whole
 from physioaffect.reproduce.running import Reproduction
 from physioaffect.reproduce.values import Published, Row
 

@@ -14,9 +14,9 @@ import xarray as xr
 
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation import Result, evaluate
-from physioaffect.evaluation.durable import write_whole
 from physioaffect.evaluation.experiment import Progress
 from physioaffect.evaluation.results import by_trial
+from physioaffect.evaluation.running.durable import write_whole
 from physioaffect.features import open_features, save_features
 from physioaffect.recording import DataSet
 from physioaffect.reproduce.scores import mean_of

@@ -1,7 +1,7 @@
 """The measures that papers print, and their means over what the papers took them over.
 
-Each takes ``(truth, scores, classes)`` as `physioaffect.evaluation.ordinal_metrics` has them, and optionally
-``weights`` of the windows, and returns a share from 0 to 1.
+Each takes ``(truth, scores, classes)`` as `physioaffect.evaluation.scoring.ordinal_metrics` has them, and
+optionally ``weights`` of the windows, and returns a share from 0 to 1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sklearn
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from physioaffect.evaluation.ordinal_metrics import seq2hr, top2_accuracy, tri_p
+from physioaffect.evaluation.scoring.ordinal_metrics import seq2hr, top2_accuracy, tri_p
 
 __all__ = ["HISTN_SCORES", "PLAIN_SCORES", "Mean", "Score", "accuracy", "macro_f1", "mean_of", "weighted_f1"]
 

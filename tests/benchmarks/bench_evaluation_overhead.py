@@ -17,11 +17,11 @@ import xarray as xr
 from sklearn.base import BaseEstimator, ClassifierMixin
 from support.tables import VALENCE
 
-from physioaffect.evaluation.fitting import run_jobs
-from physioaffect.evaluation.planning import make_jobs, make_plans
 from physioaffect.evaluation.protocols import get_protocol
-from physioaffect.evaluation.run_description import describe_run
-from physioaffect.evaluation.run_folder import RunFolder
+from physioaffect.evaluation.running.fitting import run_jobs
+from physioaffect.evaluation.running.planning import make_jobs, make_plans
+from physioaffect.evaluation.running.run_description import describe_run
+from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.table import Table, make_table
 
 # Seconds of the 18 clips: from the shortest to the longest of the data set, 62 minutes in all.

@@ -9,8 +9,12 @@ from support.tables import VALENCE, feature_table
 
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import evaluate, get_protocol, make_table, sharing, transductive
-from physioaffect.evaluation.calibrated import calibrated_rest, calibrated_same_trial, calibrated_trials
-from physioaffect.evaluation.folds import Fold, Protocol, codes
+from physioaffect.evaluation.protocols.calibrated import (
+    calibrated_rest,
+    calibrated_same_trial,
+    calibrated_trials,
+)
+from physioaffect.evaluation.protocols.folds import Fold, Protocol, codes
 from physioaffect.recording import Exclusion
 
 

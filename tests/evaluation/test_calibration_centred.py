@@ -11,8 +11,8 @@ from support.tables import VALENCE, feature_table
 
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import evaluate
-from physioaffect.evaluation.calibration_centred import CalibrationCentred
-from physioaffect.evaluation.fitting import fit
+from physioaffect.evaluation.adaptation.calibration_centred import CalibrationCentred
+from physioaffect.evaluation.running.fitting import fit
 
 
 class Keeper(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -51,7 +51,7 @@ def test_levels_are_exact_where_nothing_is_noisy_whatever_class_calibrates(chose
 
 
 def model_part(X, groups):
-    from physioaffect.evaluation.wrapping import Part
+    from physioaffect.evaluation.adaptation.wrapping import Part
 
     return Part(X, None, groups)
 

@@ -15,8 +15,8 @@ from support.tables import VALENCE, feature_table
 
 from physioaffect.errors import ProtocolError, RunError
 from physioaffect.evaluation import Result, evaluate
-from physioaffect.evaluation.compare import compare
-from physioaffect.evaluation.compare_page import render_comparisons, write_comparisons
+from physioaffect.evaluation.sweeps.compare import compare
+from physioaffect.evaluation.sweeps.compare_page import render_comparisons, write_comparisons
 
 HOLDS_OUT = {"loso": "subject", "within_subject_trial": "trial", "window_random": "window"}
 BASELINES = ("majority", "clock_1nn")

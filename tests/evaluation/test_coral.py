@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from support.people import People, loso_accuracy
 
 from physioaffect.errors import DataError, ProtocolError
-from physioaffect.evaluation.coral import CORAL
+from physioaffect.evaluation.adaptation.coral import CORAL
 
 
 class Keeper(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

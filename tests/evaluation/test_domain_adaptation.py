@@ -14,9 +14,9 @@ from support.tables import VALENCE, feature_table
 
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import evaluate
-from physioaffect.evaluation.coral import CORAL
-from physioaffect.evaluation.domain_adaptation import Skada
-from physioaffect.evaluation.fitting import fit
+from physioaffect.evaluation.adaptation.coral import CORAL
+from physioaffect.evaluation.adaptation.domain_adaptation import Skada
+from physioaffect.evaluation.running.fitting import fit
 
 
 class Keeper(BaseEstimator):  # type: ignore[misc]

@@ -7,9 +7,9 @@ from sklearn.linear_model import LogisticRegression
 from support.people import fold_of, loso_accuracy, raw_people
 
 from physioaffect.errors import DataError
-from physioaffect.evaluation.euclidean_alignment import EuclideanAligned
-from physioaffect.evaluation.fitting import fit
-from physioaffect.evaluation.transductive import PerSubjectScaled
+from physioaffect.evaluation.adaptation.euclidean_alignment import EuclideanAligned
+from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
+from physioaffect.evaluation.running.fitting import fit
 from physioaffect.recording import Signal
 from physioaffect.windows import Intervals, Windows
 

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from physioaffect.datasets import DREAMER
 from physioaffect.errors import DataError, PhysioaffectError, ProtocolError
-from physioaffect.evaluation.configured import configured_model, configured_protocol
-from physioaffect.evaluation.experiment_file import checked_file
-from physioaffect.evaluation.experiment_plan import Experiment, run_name
+from physioaffect.evaluation.models.configured import configured_model, configured_protocol
 from physioaffect.evaluation.protocols import PROTOCOLS
+from physioaffect.evaluation.sweeps.experiment_file import checked_file
+from physioaffect.evaluation.sweeps.experiment_plan import Experiment, run_name
 from physioaffect.features import MovingAverage
 
 assert DREAMER.simulate is not None

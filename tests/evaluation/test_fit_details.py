@@ -13,8 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from support.tables import VALENCE, feature_table
 
 from physioaffect.evaluation import PerSubjectScaled, evaluate
-from physioaffect.evaluation.fit_details import curves_of, importance_of, linear_importance
 from physioaffect.evaluation.models import EvenLDA
+from physioaffect.evaluation.running.fit_details import curves_of, importance_of, linear_importance
 
 
 def shares_of(weights: Any, X: Any) -> Any:

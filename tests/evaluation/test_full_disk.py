@@ -12,8 +12,8 @@ import pytest
 from support.run_folders import NAMES, RUN, files_of, write_run
 
 from physioaffect.errors import RunError
-from physioaffect.evaluation.durable import sync_folder, write_whole
-from physioaffect.evaluation.run_folder import RunFolder
+from physioaffect.evaluation.running.durable import sync_folder, write_whole
+from physioaffect.evaluation.running.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_what_lies_beside_a_part_is_durable_before_the_part(tmp_path, monkeypatc
         written.append(str(path.relative_to(tmp_path / "run")))
         write_whole(path, content)
 
-    monkeypatch.setattr("physioaffect.evaluation.run_folder.write_whole", watched)
+    monkeypatch.setattr("physioaffect.evaluation.running.run_folder.write_whole", watched)
     write_run(tmp_path / "run")
     one = [f"parts/{kind}{NAMES[0]}.parquet" for kind in ("curves/", "importance/", "")]
     assert written[:4] == ["run.json", *one]

@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from physioaffect.evaluation.metrics import auroc, balanced_accuracy, ccc, kappa, macro_f1, mcc, pearson
+from physioaffect.evaluation.scoring.metrics import (
+    auroc,
+    balanced_accuracy,
+    ccc,
+    kappa,
+    macro_f1,
+    mcc,
+    pearson,
+)
 
 TARGET = np.array([3.0, -0.5, 2.0, 7.0])
 PREDICTION = np.array([2.5, 0.0, 2.0, 8.0])

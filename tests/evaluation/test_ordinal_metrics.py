@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from support.tables import feature_table
 
 from physioaffect.evaluation import evaluate
-from physioaffect.evaluation.ordinal_metrics import (
+from physioaffect.evaluation.scoring.ordinal_metrics import (
     ORDINAL,
     adjacent_top1,
     adjacent_top2,

@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from support.people import feature_people, loso_accuracy, raw_people
 
-from physioaffect.evaluation.transductive import PerSubjectScaled
+from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
 from physioaffect.windows import Windows
 
 

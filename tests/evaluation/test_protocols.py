@@ -22,8 +22,8 @@ from physioaffect.evaluation import (
     sharing,
     transductive,
 )
-from physioaffect.evaluation.folds import codes
 from physioaffect.evaluation.protocols import within_subject_trial_kfold, within_subject_trial_loto
+from physioaffect.evaluation.protocols.folds import codes
 from physioaffect.recording import Exclusion
 
 
@@ -624,7 +624,7 @@ def test_overlapping_windows_dealt_at_random_share_samples():
 
 
 def test_only_models_without_validation_learn_from_what_lies_between():
-    from physioaffect.evaluation.fitting import fit
+    from physioaffect.evaluation.running.fitting import fit
 
     merged = import_module("physioaffect.graphs.folds").merged
 

@@ -14,9 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from physioaffect.datasets import DATASETS
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import PROTOCOLS, get_protocol
-from physioaffect.evaluation.metrics import balanced_accuracy
 from physioaffect.evaluation.models import EvenLDA
-from physioaffect.evaluation.recommended import RECOMMENDED, recommended
+from physioaffect.evaluation.protocols.recommended import RECOMMENDED, recommended
+from physioaffect.evaluation.scoring.metrics import balanced_accuracy
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")

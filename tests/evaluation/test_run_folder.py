@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from support.run_folders import NAMES, RUN, beside, files_of, predictions, write_run
 
 from physioaffect.errors import RunError
-from physioaffect.evaluation import run_lock
-from physioaffect.evaluation.durable import read_table
 from physioaffect.evaluation.results import Result
-from physioaffect.evaluation.run_folder import RunFolder, read_log
-from physioaffect.evaluation.run_lock import RunLock
+from physioaffect.evaluation.running import run_lock
+from physioaffect.evaluation.running.durable import read_table
+from physioaffect.evaluation.running.run_folder import RunFolder, read_log
+from physioaffect.evaluation.running.run_lock import RunLock
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +267,7 @@ def test_what_cannot_be_opened_is_not_locked(tmp_path):
 HOLDER = """
 import sys
 from pathlib import Path
-from physioaffect.evaluation.run_folder import RunFolder
+from physioaffect.evaluation.running.run_folder import RunFolder
 
 with RunFolder(Path(sys.argv[1]), {"request": {"seed": 0}, "task": {"kind": "binary"}}):
     print("held", flush=True)

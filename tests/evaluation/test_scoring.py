@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.metrics import confusion_matrix
 
-from physioaffect.evaluation.confusion import FROM_CONFUSIONS, area_under_roc, confusions
-from physioaffect.evaluation.metrics import CLASSIFICATION, REGRESSION, auroc
-from physioaffect.evaluation.ordinal_metrics import ORDINAL
 from physioaffect.evaluation.scoring import POOLED, by_trial, score
+from physioaffect.evaluation.scoring.confusion import FROM_CONFUSIONS, area_under_roc, confusions
+from physioaffect.evaluation.scoring.metrics import CLASSIFICATION, REGRESSION, auroc
+from physioaffect.evaluation.scoring.ordinal_metrics import ORDINAL
 
 
 @st.composite

@@ -11,9 +11,9 @@ import pytest
 from physioaffect.datasets import DREAMER
 from physioaffect.errors import DataError, ProtocolError, RunError
 from physioaffect.evaluation import Result, evaluate
-from physioaffect.evaluation import sweep as sweep_module
-from physioaffect.evaluation.experiment_plan import Experiment
-from physioaffect.evaluation.sweep import Outcome, chosen_runs, run_experiment
+from physioaffect.evaluation.sweeps import sweep as sweep_module
+from physioaffect.evaluation.sweeps.experiment_plan import Experiment
+from physioaffect.evaluation.sweeps.sweep import Outcome, chosen_runs, run_experiment
 
 assert DREAMER.simulate is not None
 simulate = DREAMER.simulate
@@ -264,8 +264,8 @@ def test_killed_in_the_second_run_it_goes_on_there(folder, finished):
     first, second = out / "dreamer-valence-seed0", out / "dreamer-valence-seed1"
     experiment = read(folder)
     code = (
-        "import sys; from physioaffect.evaluation.experiment_plan import Experiment; "
-        "from physioaffect.evaluation.sweep import run_experiment; "
+        "import sys; from physioaffect.evaluation.sweeps.experiment_plan import Experiment; "
+        "from physioaffect.evaluation.sweeps.sweep import run_experiment; "
         "run_experiment(Experiment.read(sys.argv[1]))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(experiment.file.path)])
@@ -292,7 +292,7 @@ def test_killed_in_the_second_run_it_goes_on_there(folder, finished):
 
 def test_the_plan_itself_needs_no_torch():
     code = (
-        "import sys, physioaffect.evaluation.sweep, physioaffect.evaluation.compare_page; "
+        "import sys, physioaffect.evaluation.sweeps.sweep, physioaffect.evaluation.sweeps.compare_page; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, env=os.environ).returncode == 0

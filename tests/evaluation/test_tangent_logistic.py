@@ -10,9 +10,9 @@ from support.tables import VALENCE, VALENCE_SCORE, feature_table
 
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation import evaluate, get_model
-from physioaffect.evaluation.euclidean_alignment import EuclideanAligned
-from physioaffect.evaluation.tangent_logistic import TangentLogistic
-from physioaffect.evaluation.transductive import PerSubjectScaled
+from physioaffect.evaluation.adaptation.euclidean_alignment import EuclideanAligned
+from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
+from physioaffect.evaluation.models.tangent_logistic import TangentLogistic
 
 
 def covariance_people(effect, **sizes):

@@ -23,13 +23,13 @@ from physioaffect.evaluation import (
     make_table,
     named_model,
 )
-from physioaffect.evaluation.dealing import deal, inner_folds
-from physioaffect.evaluation.fitting import fit, predict, seeded
-from physioaffect.evaluation.folds import Fold, codes
-from physioaffect.evaluation.grids import GRIDS, usual_grid
-from physioaffect.evaluation.metrics import macro_f1
 from physioaffect.evaluation.models import CLASSIFIERS, REGRESSORS, uses_of
-from physioaffect.evaluation.tuned import Tuned, choices_of
+from physioaffect.evaluation.models.grids import GRIDS, usual_grid
+from physioaffect.evaluation.models.tuned import Tuned, choices_of
+from physioaffect.evaluation.protocols.dealing import deal, inner_folds
+from physioaffect.evaluation.protocols.folds import Fold, codes
+from physioaffect.evaluation.running.fitting import fit, predict, seeded
+from physioaffect.evaluation.scoring.metrics import macro_f1
 
 
 @given(

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from physioaffect.datasets import DREAMER, World
 from physioaffect.evaluation import Result, evaluate, make_table
-from physioaffect.evaluation.metrics import macro_f1
+from physioaffect.evaluation.scoring.metrics import macro_f1
 from physioaffect.features import default_recipe, extract
 
 N_PERMUTATIONS = 200

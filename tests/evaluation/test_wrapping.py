@@ -12,13 +12,13 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from physioaffect.errors import ProtocolError
-from physioaffect.evaluation.calibration_centred import CalibrationCentred
-from physioaffect.evaluation.coral import CORAL
-from physioaffect.evaluation.euclidean_alignment import EuclideanAligned
-from physioaffect.evaluation.fitting import fit, seeded
-from physioaffect.evaluation.folds import Fold
+from physioaffect.evaluation.adaptation.calibration_centred import CalibrationCentred
+from physioaffect.evaluation.adaptation.coral import CORAL
+from physioaffect.evaluation.adaptation.euclidean_alignment import EuclideanAligned
+from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
 from physioaffect.evaluation.models import FitsFolds, uses_of
-from physioaffect.evaluation.transductive import PerSubjectScaled
+from physioaffect.evaluation.protocols.folds import Fold
+from physioaffect.evaluation.running.fitting import fit, seeded
 from physioaffect.recording import Signal
 from physioaffect.windows import Intervals, Windows
 

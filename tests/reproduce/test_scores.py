@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.metrics import accuracy_score, f1_score
 
-from physioaffect.evaluation.ordinal_metrics import seq2hr, top2_accuracy, tri_p
+from physioaffect.evaluation.scoring.ordinal_metrics import seq2hr, top2_accuracy, tri_p
 from physioaffect.reproduce.scores import HISTN_SCORES, PLAIN_SCORES, mean_of
 
 CLASSES = np.array(["1", "2", "3", "4", "5"])

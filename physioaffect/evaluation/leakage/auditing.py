@@ -11,7 +11,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
-from physioaffect.evaluation.folds import Fold, Protocol
 from physioaffect.evaluation.leakage.coordinates import (
     future_baseline,
     rows_without_coordinates,
@@ -31,6 +30,7 @@ from physioaffect.evaluation.leakage.standardised import (
 )
 from physioaffect.evaluation.leakage.synthetic import synthetic_rows
 from physioaffect.evaluation.leakage.time_features import time_features
+from physioaffect.evaluation.protocols.folds import Fold, Protocol
 
 __all__ = ["audit", "audit_folds", "audit_plan", "audit_table"]
 

@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
-from physioaffect.evaluation.folds import LEVELS, Indices, Protocol, is_categorical
+from physioaffect.evaluation.protocols.folds import LEVELS, Indices, Protocol, is_categorical
 from physioaffect.evaluation.sharing import Places, places_of
 
 __all__ = ["Material", "Split", "declared_levels", "material_of", "means_of"]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.evaluation.folds import Indices
+from physioaffect.evaluation.protocols.folds import Indices
 
 __all__ = ["Nearest", "nearest"]
 

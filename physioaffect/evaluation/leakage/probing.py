@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioaffect.errors import ProtocolError
-from physioaffect.evaluation.folds import Protocol
 from physioaffect.evaluation.leakage.finding import Finding
 from physioaffect.evaluation.leakage.replacing import replaced_labels, replaced_rows
 from physioaffect.evaluation.leakage.training_side import Part, distance, parts_of
+from physioaffect.evaluation.protocols.folds import Protocol
 
 __all__ = ["probe", "probe_rows"]
 

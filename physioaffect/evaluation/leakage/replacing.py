@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from physioaffect.evaluation.folds import Indices, is_categorical
+from physioaffect.evaluation.protocols.folds import Indices, is_categorical
 
 __all__ = ["replaced_labels", "replaced_rows"]
 

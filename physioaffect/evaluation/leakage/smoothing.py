@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.evaluation.folds import Indices
 from physioaffect.evaluation.leakage.finding import Finding, NotMade
 from physioaffect.evaluation.leakage.material import Material, Split
+from physioaffect.evaluation.protocols.folds import Indices
 
 __all__ = ["Borders", "borders_of", "smoothed_across_trials"]
 

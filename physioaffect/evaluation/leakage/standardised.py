@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.evaluation.folds import Indices
 from physioaffect.evaluation.leakage.finding import Finding, NotMade
 from physioaffect.evaluation.leakage.material import Split
+from physioaffect.evaluation.protocols.folds import Indices
 
 __all__ = ["centred_on_later", "scaled_on_all", "standardised_per_person"]
 

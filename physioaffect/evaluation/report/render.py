@@ -16,7 +16,6 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from physioaffect.evaluation.durable import write_whole
 from physioaffect.evaluation.report import words
 from physioaffect.evaluation.report.claims import Summary, summarized
 from physioaffect.evaluation.report.command import command_of, repeat_of
@@ -46,6 +45,7 @@ from physioaffect.evaluation.report.scores_view import (
 )
 from physioaffect.evaluation.report.words import METRIC_TITLES
 from physioaffect.evaluation.results import Result, by_trial
+from physioaffect.evaluation.running.durable import write_whole
 
 __all__ = ["METRIC_TITLES", "command_of", "render", "write_report"]
 

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from physioaffect.errors import DataError, ProtocolError
-from physioaffect.evaluation.folds import Indices, codes
+from physioaffect.evaluation.protocols.folds import Indices, codes
 from physioaffect.evaluation.statistics.exchange_words import Level, what_it_tests
 
 __all__ = ["Exchange", "Level", "exchange_of", "level_for", "permuted_labels"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from physioaffect.evaluation.folds import codes
+from physioaffect.evaluation.protocols.folds import codes
 
 __all__ = ["Level", "is_fixed_order", "what_it_tests"]
 

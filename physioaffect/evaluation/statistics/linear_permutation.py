@@ -34,6 +34,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
 from physioaffect.evaluation.models import EvenLDA
 from physioaffect.evaluation.statistics.lda_permutation import lda_predictions
 from physioaffect.evaluation.statistics.trial_scores import Predicted
@@ -46,7 +47,6 @@ from physioaffect.evaluation.statistics.trial_sums import (
     add_to,
     tested,
 )
-from physioaffect.evaluation.transductive import PerSubjectScaled
 
 __all__ = ["Linear", "linear_predictions", "recognise"]
 

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
-from physioaffect.evaluation.folds import Indices, codes
+from physioaffect.evaluation.protocols.folds import Indices, codes
 from physioaffect.evaluation.statistics.exchange import Exchange
 from physioaffect.evaluation.statistics.trial_scores import (
     LOWER_IS_BETTER,

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from physioaffect.evaluation.fitting import fit, predict, seeded
-from physioaffect.evaluation.folds import Fold, Indices
 from physioaffect.evaluation.models import FitsFolds, uses_of
+from physioaffect.evaluation.protocols.folds import Fold, Indices
+from physioaffect.evaluation.running.fitting import fit, predict, seeded
 from physioaffect.evaluation.statistics.exchange import Exchange, exchange_of
 from physioaffect.evaluation.statistics.exchange_words import Level
 from physioaffect.evaluation.statistics.linear_permutation import Linear, linear_predictions, recognise

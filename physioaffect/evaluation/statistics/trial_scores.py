@@ -2,7 +2,7 @@
 
 All windows of a trial have its label, so the confusion of a person follows from how many windows of each
 trial were predicted as what, and sums of squares likewise; no permutation looks at a window again. The values
-equal those of `physioaffect.evaluation.metrics`, which the tests check.
+equal those of `physioaffect.evaluation.scoring.metrics`, which the tests check.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.evaluation.folds import Indices
+from physioaffect.evaluation.protocols.folds import Indices
 
 __all__ = [
     "LOWER_IS_BETTER",

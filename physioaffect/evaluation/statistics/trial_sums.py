@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.evaluation.folds import Fold, Indices
+from physioaffect.evaluation.protocols.folds import Fold, Indices
 
 __all__ = ["CONSTANT", "NotLinear", "Roles", "Side", "TrialSums", "add_to", "tested"]
 

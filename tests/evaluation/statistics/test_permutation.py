@@ -15,10 +15,10 @@ from support.feature_worlds import BY_CLIP, CLASSES, NUMBERS, world_table
 
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation import PerSubjectScaled, get_model, loso
-from physioaffect.evaluation.fitting import fit, predict, seeded
-from physioaffect.evaluation.metrics import CLASSIFICATION, REGRESSION
 from physioaffect.evaluation.protocols import Fold, get_protocol
+from physioaffect.evaluation.running.fitting import fit, predict, seeded
 from physioaffect.evaluation.scoring import score
+from physioaffect.evaluation.scoring.metrics import CLASSIFICATION, REGRESSION
 from physioaffect.evaluation.statistics import exchange_of, permute_fits, permute_predictions
 from physioaffect.evaluation.statistics.linear_permutation import linear_predictions, recognise
 from physioaffect.evaluation.statistics.permutation_tables import numbers_of

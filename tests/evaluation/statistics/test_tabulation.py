@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 
 from physioaffect.errors import DataError
 from physioaffect.evaluation import results
-from physioaffect.evaluation.metrics import CLASSIFICATION, REGRESSION
-from physioaffect.evaluation.ordinal_metrics import ORDINAL
+from physioaffect.evaluation.scoring.metrics import CLASSIFICATION, REGRESSION
+from physioaffect.evaluation.scoring.ordinal_metrics import ORDINAL
 from physioaffect.evaluation.statistics import compare_in, compare_paired, mean_interval, with_intervals
 from physioaffect.evaluation.statistics.tabulation import BOUNDS, POOLED
 

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.evaluation.fitting import fit
-from physioaffect.evaluation.folds import Fold
 from physioaffect.evaluation.models import uses_of
+from physioaffect.evaluation.protocols.folds import Fold
+from physioaffect.evaluation.running.fitting import fit
 from physioaffect.recording import Signal
 from physioaffect.windows import Intervals, Windows
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from physioaffect.evaluation.run_folder import RunFolder
+from physioaffect.evaluation.running.run_folder import RunFolder
 
 RUN: dict[str, Any] = {"request": {"seed": 0}, "task": {"kind": "binary"}}
 NAMES = ("00-00-0000", "00-00-0001", "00-00-0002")

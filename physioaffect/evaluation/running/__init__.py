@@ -1,0 +1,1 @@
+"""How an evaluation is carried out: what is asked, planned, fitted and kept."""

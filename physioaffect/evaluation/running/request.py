@@ -1,0 +1,128 @@
+"""What is asked of an evaluation: which data, task, models and protocols, looked up and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physioaffect.datasets import DATASETS
+from physioaffect.datasets import get as get_dataset
+from physioaffect.errors import DataError, ProtocolError
+from physioaffect.evaluation.models import get_baselines, uses_of
+from physioaffect.evaluation.models.named import named_model
+from physioaffect.evaluation.protocols import Protocol, get_protocol
+from physioaffect.evaluation.running.identity import hash_of_table
+from physioaffect.recording import DataSet, Task
+
+__all__ = [
+    "chosen_protocols",
+    "dataset_and_task",
+    "identity_of",
+    "layout_of",
+    "named_models",
+    "networks_among",
+    "refuse_ungranted",
+]
+
+# What a model may use under any protocol.
+_ALWAYS_GRANTED = frozenset({"checkpoint", "groups", "progress", "units", "validation"})
+
+
+def dataset_and_task(
+    data: str | DataSet | xr.Dataset, root: Path | str | None, task: str | Task | None
+) -> tuple[DataSet | None, Task]:
+    """Look up the data set (None for a table of several, or of one's own) and the task."""
+    dataset: DataSet | None
+    if not isinstance(data, xr.Dataset):
+        data = get_dataset(data, root) if isinstance(data, str) else data
+        if root is None:
+            raise DataError(f"Where is {data.title}? Pass root. It is to be had so: {data.how_to_get}")
+        dataset = data
+    else:
+        names = [str(name) for name in np.unique(data["dataset"].values)] if "dataset" in data.coords else []
+        dataset = DATASETS.get(names[0]) if len(names) == 1 else None
+    if isinstance(task, Task):
+        return dataset, task
+    if dataset is None:
+        raise ProtocolError("A feature table of one's own data needs a Task value: pass task=Task(...).")
+    task = task or next(iter(dataset.tasks))
+    if task not in dataset.tasks:
+        raise ProtocolError(f"{dataset.title} has no task {task!r}: use one of {', '.join(dataset.tasks)}.")
+    return dataset, dataset.tasks[task]
+
+
+def chosen_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:
+    """Look up protocols; refuse two of one name."""
+    if isinstance(protocols, str) or not protocols:
+        raise ProtocolError(f"protocols must be a list with at least one, got {protocols!r}.")
+    chosen = [get_protocol(protocol) for protocol in protocols]
+    if repeated := [p.name for n, p in enumerate(chosen) if p.name in {q.name for q in chosen[:n]}]:
+        raise ProtocolError(f"Two protocols are called {repeated[0]!r}: name each once.")
+    return chosen
+
+
+def named_models(models: Sequence[Any] | Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """Look up models by name; refuse two of one name, and what is no estimator."""
+    if isinstance(models, str) or not models:
+        raise ProtocolError(f"models must be a list or a mapping with at least one model, got {models!r}.")
+    pairs = (
+        list(models.items())
+        if isinstance(models, Mapping)
+        else [(model if isinstance(model, str) else type(model).__name__, model) for model in models]
+    )
+    taken = {*get_baselines(task)}
+    named = {}
+    for name, model in pairs:
+        if name in taken:
+            raise ProtocolError(f"Two models are called {name!r}: pass a mapping with different names.")
+        taken.add(name)
+        named[name] = named_model(model, task) if isinstance(model, str) else model
+        if not hasattr(named[name], "fit"):
+            raise ProtocolError(
+                f"Model {name!r} is no estimator: it has no fit. Pass a name or an estimator."
+            )
+    return named
+
+
+def layout_of(model: Any) -> tuple[str, ...] | None:
+    """Dimensions of a model's input after ``window``; None for a table."""
+    layout = getattr(model, "layout", None)
+    return tuple(layout) if layout is not None else None
+
+
+def refuse_ungranted(named: Mapping[str, Any], protocol: Protocol) -> None:
+    """Refuse models that look at what the protocol does not grant."""
+    for name, model in named.items():
+        if lacking := uses_of(model) - _ALWAYS_GRANTED - protocol.grants:
+            better = "calibrated_trials" if "calibration" in lacking else "loso_transductive"
+            raise ProtocolError(
+                f"Model {name} uses {', '.join(sorted(lacking))} windows of the test person, which protocol "
+                f"{protocol.name} does not grant. Use one that does, such as {better}, or another model."
+            )
+
+
+def identity_of(
+    data: str | DataSet | xr.Dataset, dataset: DataSet | None, root: Path | str | None
+) -> dict[str, Any]:
+    """What was evaluated, by content: the same files in another place are the same data."""
+    if isinstance(data, xr.Dataset):
+        return {"feature_table": hash_of_table(data)}
+    assert dataset is not None
+    assert root is not None
+    return {"dataset": dataset.name, "source_hash": dataset.fingerprint(root)}
+
+
+def networks_among(named: Mapping[str, Any]) -> list[Any]:
+    """Networks among the models and what is inside of them."""
+    inside = [
+        part for model in named.values() for part in (model, *getattr(model, "get_params", dict)().values())
+    ]
+    return [
+        part
+        for part in inside
+        if any(base.__module__.startswith("physioaffect.graphs") for base in type(part).__mro__)
+    ]

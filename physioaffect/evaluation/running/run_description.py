@@ -1,0 +1,120 @@
+"""What a run's folder says of itself: ``run.json``, from which the report is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from physioaffect.device import resolve_device
+from physioaffect.evaluation.models import get_baselines
+from physioaffect.evaluation.running.identity import digest
+from physioaffect.evaluation.running.planning import Plan, under
+from physioaffect.evaluation.running.request import networks_among
+from physioaffect.evaluation.table import Table
+from physioaffect.recording import DataSet, Exclusion, Task
+
+__all__ = ["describe_run"]
+
+
+def describe_run(
+    request: dict[str, Any],
+    dataset: DataSet | None,
+    task: Task,
+    table: Table,
+    plans: Sequence[Plan],
+    named: Mapping[str, Any],
+    exclusions: Sequence[Exclusion],
+) -> dict[str, Any]:
+    """Say as JSON what was asked, of which data, and what the protocols made of them."""
+    run = {
+        "request": request,
+        "dataset": _describe_dataset(dataset),
+        "task": {
+            "name": task.name,
+            "description": task.description,
+            "kind": task.kind,
+            "classes": list(task.classes),
+            "source": task.source,
+            "uses_own_ratings": task.uses_own_ratings,
+        },
+        "table": _describe_table(table),
+        "protocols": [_describe_protocol(plan, named) for plan in plans],
+        "audit": {plan.protocol.name: _without_shared(plan.audit) for plan in plans},
+        "models": list(named),
+        "baselines": list(get_baselines(task)),
+        "exclusions": [asdict(item) for item in exclusions],
+        "threads": 1,
+    }
+    if networks := networks_among(named):
+        # A part that was computed elsewhere is not continued here.
+        run["devices"] = sorted({resolve_device(network.device) for network in networks})
+    return run
+
+
+def _describe_dataset(dataset: DataSet | None) -> dict[str, Any] | None:
+    if dataset is None:
+        return None
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "doi": dataset.doi,
+        "licence": dataset.licence,
+        "n_subjects": dataset.n_subjects,
+    }
+
+
+def _describe_table(table: Table) -> dict[str, Any]:
+    coords = table.coords
+    trials = coords.drop_duplicates(["dataset", "subject", "session", "trial"])
+    is_regression = coords["target"].dtype.kind == "f"
+    return {
+        "n_subjects": len(np.unique(table.people)),
+        "labels": digest([table.target]),
+        "n_trials": len(trials),
+        "n_windows": len(coords),
+        "windows_per_class": {} if is_regression else _counts(coords["target"]),
+        "trials_per_class": {} if is_regression else _counts(trials["target"]),
+        "duration": float(coords["duration"].max()),
+        "simulated": bool(coords["tags"].str.contains("simulated").any()),
+        "notes": sorted({note for tags in coords["tags"].unique() for note in tags.split("; ") if note}),
+        "n_features": len(table.feature_names),
+        "families": {
+            str(name): {"dims": list(map(str, v.dims[1:])), "shape": list(v.shape[1:])}
+            for name, v in table.features.data_vars.items()
+        },
+    }
+
+
+def _counts(labels: pd.Series) -> dict[str, int]:
+    return {str(name): int(count) for name, count in labels.value_counts().sort_index().items()}
+
+
+def _describe_protocol(plan: Plan, named: Mapping[str, Any]) -> dict[str, Any]:
+    protocol = plan.protocol
+    scaled = [name for name, model in named.items() if under(protocol, model) is not model]
+    return {
+        "name": protocol.name,
+        "holds_out": ", ".join(protocol.levels),
+        "shares": protocol.shares,
+        "claim": protocol.claim,
+        "grants": sorted(protocol.grants),
+        "scaled_per_subject": scaled,
+        "n_folds": len(plan.folds),
+        "folds": digest(
+            [
+                idx
+                for f in plan.folds
+                for idx in (f.train_idx, f.gap_idx, f.validation_idx, f.calibration_idx, f.test_idx)
+            ]
+        ),
+        "shared": plan.audit["shared"],
+    }
+
+
+def _without_shared(audit: dict[str, Any]) -> dict[str, Any]:
+    """The audit without what stands beside the protocol."""
+    return {name: value for name, value in audit.items() if name != "shared"}
