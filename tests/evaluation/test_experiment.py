@@ -510,3 +510,54 @@ def test_a_finished_run_that_lost_its_report_gets_it_again(tmp_path):
     first = run(tmp_path)
     (first.path / "report.html").unlink()
     assert (run(tmp_path).path / "report.html").is_file()
+
+
+def test_a_feature_that_is_a_clock_is_named(tmp_path):
+    features = feature_table(n_subjects=5, n_trials=8)
+    assert run(tmp_path / "clean", features=features, permutations=0).run["table"]["audit"]["is_clean"]
+    features["de"][:, 0, 0] = features["order"] * 10.0 + features["start"] / 2
+    result = run(tmp_path / "clock", features=features, permutations=0)
+    [finding] = result.run["table"]["audit"]["findings"]
+    assert finding["kind"] == "time_feature"
+    assert finding["severity"] == "leak"
+    page = (result.path / "report.html").read_text(encoding="utf-8")
+    assert "de:" in page[page.index("The features") :]
+
+
+def test_a_person_of_one_class_cannot_be_trained_on_alone(tmp_path):
+    features = feature_table(n_subjects=3, n_trials=6)
+    own = np.where(features["subject"].values == "S1", 4.0, features["valence"].values)
+    features = features.assign_coords(valence=("window", own))
+    result = run(tmp_path, features=features, protocols=["front_back"], permutations=0)
+    reasons = [item["reason"] for item in result.run["exclusions"] if item["subject"].startswith("S1")]
+    assert reasons == ["Protocol front_back: in fold S1-1 all training windows are 'high'."]
+    assert set(result.predictions["subject"]) == {"S2", "S3"}
+
+
+def test_a_step_of_a_scale_that_a_person_never_uses_does_not_cost_the_fold(tmp_path):
+    features = feature_table(n_subjects=3, n_trials=6)
+    own = np.where(features["order"].values == 5, 2.0, features["valence"].values)
+    own = np.where(features["subject"].values == "S1", features["valence"].values, own)
+    task = Task(
+        name="steps",
+        description="Three steps.",
+        kind="ordinal",
+        classes=("1", "2", "4"),
+        target=lambda trial: f"{trial.ratings['valence']:g}",
+        source="rating",
+    )
+    features = features.assign_coords(valence=("window", own))
+    result = run(tmp_path, features=features, task=task, protocols=["within_subject_trial"], permutations=0)
+    assert "S1" in set(result.predictions["subject"])
+
+
+def test_a_person_who_is_not_tested_does_not_spoil_the_permutations(tmp_path):
+    features = feature_table(n_subjects=4, n_trials=6, effect=1.0)
+    own = np.where(features["subject"].values == "S1", 4.0, features["valence"].values)
+    features = features.assign_coords(valence=("window", own))
+    result = run(
+        tmp_path, features=features, models=["lda"], protocols=["calibrated_trials"], permutations=50
+    )
+    assert result.permutations is not None
+    rows = result.permutations.query("model == 'lda' and level == 'trial'")
+    assert rows["p"].between(0, 1).all()

@@ -67,8 +67,11 @@ def _lacks_a_class(
     is_known, is_tested = (
         np.bincount(numbers[rows], minlength=len(classes)) > 0 for rows in (fitted, fold.test_idx)
     )
+    # One that is neither known nor tested is no loss: a person may never use some step of a scale.
     is_lacking = is_tested & ~is_known
     if not is_lacking.any():
+        if is_known.sum() == 1 and len(classes) > 1:
+            return f"in fold {fold.name} all training windows are {str(classes[is_known][0])!r}."
         return None
     lacking = " or ".join(repr(str(name)) for name in classes[is_lacking])
     return f"in fold {fold.name} no training window is {lacking}."

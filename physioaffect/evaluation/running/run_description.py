@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from physioaffect.device import resolve_device
+from physioaffect.evaluation.leakage import audit_table
 from physioaffect.evaluation.models import get_baselines
 from physioaffect.evaluation.running.identity import digest
 from physioaffect.evaluation.running.planning import Plan, under
@@ -18,6 +19,8 @@ from physioaffect.evaluation.table import Table
 from physioaffect.recording import DataSet, Exclusion, Task
 
 __all__ = ["describe_run"]
+
+_N_LOOKED_AT = 20_000
 
 
 def describe_run(
@@ -41,7 +44,7 @@ def describe_run(
             "source": task.source,
             "uses_own_ratings": task.uses_own_ratings,
         },
-        "table": _describe_table(table),
+        "table": _describe_table(table) | {"audit": _audit_features(table)},
         "protocols": [_describe_protocol(plan, named) for plan in plans],
         "audit": {plan.protocol.name: _without_shared(plan.audit) for plan in plans},
         "models": list(named),
@@ -87,6 +90,14 @@ def _describe_table(table: Table) -> dict[str, Any]:
             for name, v in table.features.data_vars.items()
         },
     }
+
+
+def _audit_features(table: Table) -> dict[str, Any]:
+    """Whether a feature is the label or a clock, looked at in so many windows."""
+    rows = np.arange(0, len(table.coords), -(-len(table.coords) // _N_LOOKED_AT))
+    coords = table.coords.iloc[rows].reset_index(drop=True)
+    features = pd.DataFrame(table.flat()[rows], columns=list(table.feature_names))
+    return audit_table(coords, features, labels=table.target[rows])
 
 
 def _counts(labels: pd.Series) -> dict[str, int]:

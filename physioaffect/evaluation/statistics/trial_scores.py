@@ -67,11 +67,13 @@ def _balanced_accuracy(confusion: Floats, total: Floats) -> Floats:  # noqa: ARG
 
 
 def _accuracy(confusion: Floats, total: Floats) -> Floats:
-    return np.asarray(np.einsum("...kk->...", confusion) / total)
+    # A person none of whose trials is tested has none.
+    return _ratio(np.einsum("...kk->...", confusion), total)
 
 
 def _kappa(confusion: Floats, total: Floats) -> Floats:
-    by_chance = (confusion.sum(axis=-1) * confusion.sum(axis=-2)).sum(axis=-1) / total
+    by_chance = (confusion.sum(axis=-1) * confusion.sum(axis=-2)).sum(axis=-1)
+    by_chance = _ratio(by_chance, total)
     return _ratio(np.einsum("...kk->...", confusion) - by_chance, total - by_chance)
 
 
