@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from joblib import Parallel, delayed
@@ -69,13 +72,16 @@ def run_all(
     >>> list(run_all(pow, [1, 2, 3], [2]))
     [1, 4, 9]
     """
+    folder = str(Path.cwd())
     if client is None:
         way = "generator" if is_ordered else "generator_unordered"
-        yield from Parallel(n_jobs=n_jobs, return_as=way)(delayed(function)(item, *shared) for item in items)
+        yield from Parallel(n_jobs=n_jobs, return_as=way)(
+            delayed(_here)(folder, function, item, *shared) for item in items
+        )
         return
     done: dict[int, Any] = {}
     n_given = 0
-    for number, result in _on_cluster(function, items, shared, client):
+    for number, result in _on_cluster(partial(_call, folder, function), items, shared, client):
         if not is_ordered:
             yield result
             continue
@@ -85,9 +91,24 @@ def run_all(
             n_given += 1
 
 
-def _call(function: Callable[..., Any], item: Any, *shared: Any) -> Any:
+def _here(folder: str, function: Callable[..., Any], item: Any, *shared: Any) -> Any:
+    """Call it in the caller's folder: workers are kept, and stay where they were started."""
+    with suppress(OSError):  # On another machine it may not be there, and paths are then absolute.
+        if not _is_in(folder):
+            os.chdir(folder)
+    return function(item, *shared)
+
+
+def _is_in(folder: str) -> bool:
+    try:
+        return Path.cwd() == Path(folder)
+    except FileNotFoundError:  # It has been removed.
+        return False
+
+
+def _call(*arguments: Any) -> Any:
     with _alone:
-        return function(item, *shared)
+        return _here(*arguments)
 
 
 def _on_cluster(
@@ -101,8 +122,7 @@ def _on_cluster(
     while todo:
         data = client.scatter(list(shared), broadcast=True, hash=False) if shared else []
         futures = {
-            client.submit(_call, function, items[number], *data, pure=False): number
-            for number in sorted(todo)
+            client.submit(function, items[number], *data, pure=False): number for number in sorted(todo)
         }
         n_before = len(todo)
         try:

@@ -132,9 +132,7 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
     DataError
         If the folder is wrong, or (``strict``) anything is broken.
     """
-    # Workers have working directories of their own.
-    root = Path(root) if client is None else Path(root).absolute()
-    sources = dataset.sources(root, subjects)
+    sources = dataset.sources(Path(root), subjects)
     chosen = tuple(sources)
     done: Iterable[SubjectFeatures]
     if dataset.is_split_by_subject and (n_jobs != 1 or client is not None):

@@ -119,8 +119,7 @@ def save_features(  # noqa: PLR0913  All options are named.
     ...     sorted(open_features(out).sizes.items())
     [('band', 5), ('channel', 19), ('window', 30)]
     """
-    # The workers of a cluster have working directories of their own.
-    root, out = Path(root) if client is None else Path(root).absolute(), Path(out)
+    root, out = Path(root), Path(out)
     refuse_strangers(out)
     before = _state(dataset, root)
     with ThreadPoolExecutor(_N_WAITING) as pool, ThreadPoolExecutor(1) as writer:

@@ -182,3 +182,14 @@ def test_the_page_on_clusters_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "docs/cluster.md", "exec"), {})
     assert capsys.readouterr().out.strip().endswith("True")
+
+
+def test_workers_follow_the_caller_to_another_folder(address, tmp_path, monkeypatch):
+    """They are kept between calls, and relative paths must mean there what they mean here."""
+    with open_cluster(address) as client:
+        for name in ("first", "second"):
+            (tmp_path / name).mkdir()
+            monkeypatch.chdir(tmp_path / name)
+            for options in ({"n_jobs": 2}, {"client": client}):
+                found = run_all(os.path.realpath, [".", "."], **options)
+                assert set(found) == {str((tmp_path / name).resolve())}

@@ -134,7 +134,7 @@ def test_the_command_prints_table_claims_and_differences(dreamer, made, monkeypa
     for said in (
         "QUICK, SIMULATED DATA",
         PUBLISHED,
-        "100 % trained on",
+        "none: 100 %",
         "1nn",
         "What differs from what was published",
         "Supports no claim",
