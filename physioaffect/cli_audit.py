@@ -78,7 +78,7 @@ def audit(
         plain(
             f"Nothing wrong found in {n_folds} by the checks that were made."
             if found.is_clean
-            else f"{len(found.kinds)} kinds of leaks or warnings in {n_folds}.",
+            else f"{len(found.kinds)} kind{'s'[: len(found.kinds) != 1]} of leaks or warnings in {n_folds}.",
             style="bold",
         )
     )
