@@ -9,13 +9,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from joblib import cpu_count
-from scipy import stats
 
 from physioaffect.datasets import EEGMAT
 from physioaffect.evaluation import evaluate
+from physioaffect.evaluation.statistics import mean_interval
 from physioaffect.features import default_recipe
 from physioaffect.graphs import (
     DGCNNClassifier,
@@ -61,6 +60,7 @@ def scores_of(path: Path, out: Path, seeds: Iterable[int]) -> pd.DataFrame:
             recipe=recipe,
             out=out / f"seed-{seed}",
             seed=seed,
+            permutations=0,
             n_jobs=cpu_count(),
             progress=lambda what, done, total: print(f"\r{what} {done}/{total}   ", end="", file=sys.stderr),
         )
@@ -70,12 +70,12 @@ def scores_of(path: Path, out: Path, seeds: Iterable[int]) -> pd.DataFrame:
 
 
 def cell(scores: pd.DataFrame) -> str:
-    """Mean over people of their mean over seeds, 95 % t interval over people, SD of the seeds' means."""
+    """Mean over people of their mean over seeds, its 95 % interval over people, SD of the seeds' means."""
     by_person = scores.groupby("subject")["value"].mean()
-    mean = by_person.mean()
-    half = stats.t.ppf(0.975, len(by_person) - 1) * by_person.std() / np.sqrt(len(by_person))
+    # People are in each other's training.
+    found = mean_interval(by_person.to_numpy(), method="corrected", bounds=(0.0, 1.0))
     by_seed = scores.groupby("seed")["value"].mean()
-    return f"{mean:.2f} ({mean - half:.2f} to {mean + half:.2f}; {by_seed.std():.2f})"
+    return f"{found.mean:.2f} ({found.low:.2f} to {found.high:.2f}; {by_seed.std():.2f})"
 
 
 def main() -> None:
