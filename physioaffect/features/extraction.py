@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import xarray as xr
+from joblib import effective_n_jobs
 
 from physioaffect.errors import DataError
+from physioaffect.features._threads import computing_elsewhere
 from physioaffect.features.recipe import Recipe
 from physioaffect.features.trial_table import (
     TrialTable,
@@ -138,7 +140,7 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
     if dataset.is_split_by_subject and (n_jobs != 1 or client is not None):
         shared = dataset, recipe, keep
         named = [*sources.items()]
-        done = run_all(_of_subject, named, shared, n_jobs=n_jobs, client=client, is_ordered=True)
+        done = _several(named, shared, n_jobs, client)
     else:
         done = (_of_subject((subject, sources.pop(subject)), dataset, recipe, keep) for subject in chosen)
     for one in done:
@@ -146,6 +148,14 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
         if progress is not None:
             progress(one.subject, len(chosen))
         yield one
+
+
+def _several(
+    named: Sequence[tuple[str, Any]], shared: tuple[Any, ...], n_jobs: int, client: Any
+) -> Iterator[SubjectFeatures]:
+    # Where the others are threads of this process, each has a core, and takes no more.
+    with computing_elsewhere(max(effective_n_jobs(n_jobs) - 1, 0)):
+        yield from run_all(_of_subject, named, shared, n_jobs=n_jobs, client=client, is_ordered=True)
 
 
 def extract(  # noqa: PLR0913  All options are named.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from joblib import cpu_count, parallel_config
 from scipy.signal import butter, sosfilt, sosfiltfilt
 
 from physioaffect.datasets import DEAP, World
@@ -134,7 +135,9 @@ def bench_whole_deap(benchmark, deap, tmp_path, estimator):
     recipe = Recipe(windows=Windowing(duration=1), features=(family,))
 
     def once() -> None:
-        save_features(DEAP, deap, recipe, tmp_path / "deap.zarr")
+        # As the command `physioaffect features` does.
+        with parallel_config(backend="threading"):
+            save_features(DEAP, deap, recipe, tmp_path / "deap.zarr", n_jobs=cpu_count())
 
     benchmark.pedantic(
         once,
