@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from physioaffect.evaluation.results import Result
+from physioaffect.evaluation.results import Result, interval_method
 from physioaffect.evaluation.statistics import compare_in, power_sentence
 
 __all__ = ["DIFFERENCE", "Pair", "compared", "notes_of", "power_words"]
@@ -37,10 +37,22 @@ class Pair(NamedTuple):
 
 
 def compared(result: Result, protocol: str) -> list[Pair]:
-    """Compare every two models, and every model with every baseline, by the primary metric by trial."""
+    """Compare every two models, and every model with every baseline, by the primary metric by trial.
+
+    Where folds share training people, intervals and the p that Holm corrects are those that allow for it.
+    """
+    [about] = [one for one in result.run["protocols"] if one["name"] == protocol]
+    method = interval_method(about)
     frame = compare_in(
-        _defined(result.scores), protocol, "trial", result.metrics[0], baselines=result.run["baselines"]
+        _defined(result.scores),
+        protocol,
+        "trial",
+        result.metrics[0],
+        baselines=result.run["baselines"],
+        method=method,
     )
+    if method == "corrected":
+        frame = frame.assign(p_holm=frame["p_corrected_holm"])
     return [Pair(*row) for row in frame[list(Pair._fields)].itertuples(index=False, name=None)]
 
 

@@ -258,14 +258,12 @@ def _statistics(result: Result, cited: Citations, permutations: pd.DataFrame | N
         text += f" CCC is the concordance correlation coefficient{cited.cite('lin1989')}."
     if result.run["table"]["n_subjects"] > 1:
         text += (
-            " Scores were computed for each person; we give their mean with a 95 % t interval over people. "
-            "It is for "
-            "the expected score of this procedure on a new person of the same population; people are treated "
-            "as "
-            f"independent although their folds share training people{cited.cite('bengio2004')}. Models were "
-            "compared "
-            "over the same people by two-sided sign-flip permutation tests of the mean difference, beside "
-            "Wilcoxon’s "
+            " Scores were computed for each person; we give their mean with a 95 % t interval over people, "
+            "for the expected score of this procedure on a new person of the same population. Where folds "
+            f"share training people, scores depend on each other{cited.cite('bengio2004')}: there the "
+            f"variance of the mean was taken as (1/n + 1/(n - 1)) times that of scores{cited.cite('nadeau2003')}, in "
+            "intervals and in t tests of differences. Models were compared over the same people, elsewhere "
+            "by two-sided sign-flip permutation tests of the mean difference, beside Wilcoxon’s "
             f"signed-rank test{cited.cite('wilcoxon1945')}, with Holm’s correction{cited.cite('holm1979')}; "
             "the "
             f"effect size is Cohen’s d_z{cited.cite('lakens2013')}."
@@ -279,7 +277,9 @@ def _statistics(result: Result, cited: Citations, permutations: pd.DataFrame | N
             else (
                 "predictions were held fixed"
                 if not permutations["refitted"].any()
-                else "models were fitted anew or predictions held fixed, as stated"
+                else f"{_refitted(permutations)} fitted anew for each; of the others predictions were held "
+                "fixed and permuted scores spread by the root of two, because labels tested in one fold "
+                "trained others"
             )
         )
         text += (
@@ -294,6 +294,16 @@ def _statistics(result: Result, cited: Citations, permutations: pd.DataFrame | N
             f"equal width{cited.cite('guo2017')}."
         )
     return text
+
+
+def _refitted(permutations: pd.DataFrame) -> str:
+    """Which models were fitted anew, and where."""
+    own = permutations[permutations["refitted"]]
+    parts = [
+        f"{listed(list(dict.fromkeys(map(str, rows['model']))))} under {protocol}"
+        for protocol, rows in own.groupby("protocol", sort=False)
+    ]
+    return f"{listed(parts)} {'was' if len(own[['protocol', 'model']].drop_duplicates()) == 1 else 'were'}"
 
 
 def _software(result: Result, cited: Citations) -> str:

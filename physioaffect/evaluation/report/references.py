@@ -218,6 +218,10 @@ REFERENCES = {
         "Journal of "
         "Machine Learning Research 5:1089–1105."
     ),
+    "nadeau2003": Reference(
+        "Nadeau C, Bengio Y (2003). Inference for the generalization error. Machine Learning 52:239–281.",
+        "10.1023/A:1024068626366",
+    ),
     "guo2017": Reference(
         "Guo C, Pleiss G, Sun Y, Weinberger KQ (2017). On calibration of modern neural networks. Proceedings "
         "of the "
