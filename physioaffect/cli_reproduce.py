@@ -107,9 +107,10 @@ def print_reproduction(made: Reproduction) -> None:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("protocol / model", no_wrap=True)
+    # Narrow enough that the claim never falls off the edge.
+    table.add_column("protocol / model", overflow="fold", max_width=max(14, OUT.width - 66))
     for column in ("published", "ours", "by trial", "over"):
-        table.add_column(column, justify="right", no_wrap=column != "over")
+        table.add_column(column, justify="right", overflow="fold")
     others = [row.score for row in blocks[0][0].others] if blocks else []
     others = others if OUT.width >= 120 + 16 * len(others) else []
     for score in others:
