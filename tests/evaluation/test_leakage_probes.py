@@ -129,16 +129,29 @@ class TestRandomCallables:
         assert np.array_equal(expected, np.random.standard_normal(2))  # noqa: NPY002
 
     def test_a_random_callable_is_told_from_a_leak(self):
+        # Their noise goes on from call to call, which the probe cannot set back; the test must be repeatable.
+        noise = np.random.default_rng(0)
+
         def honest(X, y, train, test):
-            return {"weights": X[train].mean(axis=0) + np.random.default_rng().standard_normal(6)}
+            return {"weights": X[train].mean(axis=0) + noise.standard_normal(6)}
 
         def leaky(X, y, train, test):
-            return {"weights": X.mean(axis=0) + 0.1 * np.random.default_rng().standard_normal(6)}
+            return {"weights": X.mean(axis=0) + 0.1 * noise.standard_normal(6)}
 
-        assert kinds(honest) in (["random_fit"], ["trained_on_test"])  # The second with 1 %.
+        assert kinds(honest) == ["random_fit"]
         found = probe(leaky, X, Y, TRAIN, TEST)
         assert [f.kind for f in found] == ["trained_on_test"]
         assert "beyond its randomness (p = 0.0022)" in found[0].sentence  # 2 of 924.
+
+    def test_a_random_callable_without_a_leak_is_accused_as_rarely_as_said(self):
+        noise = np.random.default_rng(0)
+
+        def honest(X, y, train, test):
+            return {"weights": X[train].mean(axis=0) + noise.standard_normal(6)}
+
+        accused = sum(kinds(honest, seed=seed) != ["random_fit"] for seed in range(150))
+        # 1 % in all, of two questions: 1.5 of 150 expected, SD 1.2.
+        assert accused <= 6
 
     def test_false_alarms_of_the_permutation_test_are_as_rare_as_said(self):
         rng = np.random.default_rng(0)
@@ -150,8 +163,10 @@ class TestRandomCallables:
         assert 3 <= alarms <= 27
 
     def test_determinate_parts_are_compared_exactly_beside_random_ones(self):
+        noise = np.random.default_rng(0)
+
         def run(X, y, train, test):
-            return {"noise": np.random.default_rng().random(), "train_features": (X - X.mean(axis=0))[train]}
+            return {"noise": noise.random(), "train_features": (X - X.mean(axis=0))[train]}
 
         assert kinds(run) == ["scaler_on_all"]
 

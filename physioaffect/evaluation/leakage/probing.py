@@ -137,7 +137,7 @@ def probe(  # noqa: PLR0913  All options are named.
                     usual.append(call(X, y, ""))
                 other = replace(0)
                 replaced = [call(*other, what) for _ in range(_AGAIN)]
-                changed, p = _differing(usual, replaced, alpha)
+                changed, p = _differing(usual, replaced, alpha / len(others))
                 told = f"with other {what}, beyond its randomness (p = {p:.2g})"
             if changed:
                 is_granted = what == "test rows" and declares is not None and "unlabelled" in declares.grants
