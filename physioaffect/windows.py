@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioaffect.errors import PhysioaffectError
-from physioaffect.recording import Signal
+from physioaffect.recording import Events, Signal
 
 __all__ = ["Intervals", "Windowing", "Windows", "coverage", "gather", "overlaps", "sample_grid"]
 
@@ -110,20 +110,54 @@ def gather(signal: Signal, intervals: Intervals, *, masked: bool = True) -> NDAr
     return every[:, first + before].swapaxes(0, 1)
 
 
-def coverage(signal: Signal, intervals: Intervals) -> NDArray[np.float64]:
-    """Share of each window's samples that are present in every channel and not flagged.
+def coverage(signal: Signal | Events, intervals: Intervals) -> NDArray[np.float64]:
+    """Share of each window that is there and to be trusted.
+
+    Parameters
+    ----------
+    signal : Signal or Events
+        Of a `Signal` the samples count that are present in every channel and not flagged; of `Events` of kind
+        ``"ibi"`` the time from beat to beat of each interval that is a number. Other events have no gaps that
+        could be seen: 1.
+    intervals : Intervals
+        Windows in seconds after the trial's onset.
 
     Returns
     -------
     share : ndarray, shape (n_windows,)
         From 0 to 1.
+
+    Examples
+    --------
+    >>> beats = Events(times=np.array([1.0, 2.0, 4.0]), values=np.array([np.nan, 1.0, 2.0]), kind="ibi")
+    >>> coverage(beats, Intervals(np.array([0.0, 1.0]), 2.0))
+    array([0.5, 1. ])
     """
+    if isinstance(signal, Events):
+        return _covered_by_beats(signal, intervals) if signal.kind == "ibi" else np.ones(len(intervals.starts))
     first, n_samples = sample_grid(signal, intervals)
     if signal.is_good.all() and np.all((first >= 0) & (first + n_samples <= signal.n_times)):
         return np.ones(len(first))
     total = np.concatenate([[0], np.cumsum(signal.is_good)])
     edges = np.clip(np.stack([first, first + n_samples]), 0, signal.n_times)
     return np.asarray((total[edges[1]] - total[edges[0]]) / n_samples, dtype=np.float64)
+
+
+def _covered_by_beats(beats: Events, intervals: Intervals) -> NDArray[np.float64]:
+    """Share of each window between two beats whose interval is trusted."""
+    is_trusted = np.isfinite(beats.values)
+    ends, lengths = beats.times[is_trusted], beats.values[is_trusted]
+    # Where intervals overlap, by rounding or by a device's mistake, time counts once.
+    begins = np.maximum(ends - lengths, np.concatenate([[-np.inf], ends[:-1]]))
+    if len(ends) == 0:
+        return np.zeros(len(intervals.starts))
+    total = np.concatenate([[0.0], np.cumsum(ends - begins)])
+    edges = np.stack([intervals.starts, intervals.starts + intervals.duration])
+    after = np.searchsorted(ends, edges)  # The first interval that ends at an edge or behind it.
+    own = np.minimum(after, len(ends) - 1)
+    part = np.where(after < len(ends), np.clip(edges - begins[own], 0, (ends - begins)[own]), 0)
+    before = total[after] + part
+    return np.asarray((before[1] - before[0]) / intervals.duration, dtype=np.float64)
 
 
 def overlaps(

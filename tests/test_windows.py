@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from physioaffect.recording import Flag, Signal
+from physioaffect.recording import Events, Flag, Signal
 from physioaffect.windows import Intervals, Windowing, Windows, coverage, gather, overlaps
 
 # Durations in sixtieths of a second, as whole numbers, so that the expected counts are exact.
@@ -271,3 +271,35 @@ def test_two_maps_in_a_trial_are_refused() -> None:
     lazy, _ = make_windows()
     with pytest.raises(ValueError, match="All windows of a trial are mixed alike: give them one map"):
         lazy.mixed(np.zeros((2, 2, 2)), np.zeros((2, 2)), np.arange(12) % 2)
+
+
+class TestCoverageOfBeats:
+    @settings(max_examples=60, deadline=None)
+    @given(
+        gaps=st.lists(st.floats(0.3, 2.0), min_size=1, max_size=20),
+        trusted=st.lists(st.booleans(), min_size=20, max_size=20),
+        start=st.floats(-5, 45),
+        duration=st.floats(0.5, 20),
+    )
+    def test_it_is_the_time_between_trusted_beats(self, gaps, trusted, start, duration):
+        times = np.concatenate([[0.0], np.cumsum(gaps)])
+        values = np.concatenate([[np.nan], np.where(trusted[: len(gaps)], gaps, np.nan)])
+        found = coverage(Events(times=times, values=values, kind="ibi"), Intervals(np.array([start]), duration))
+        expected = sum(
+            max(0.0, min(times[i + 1], start + duration) - max(times[i], start))
+            for i in range(len(gaps))
+            if trusted[i]
+        )
+        assert found[0] == pytest.approx(expected / duration, abs=1e-9)
+
+    def test_time_that_two_intervals_claim_counts_once(self):
+        beats = Events(times=np.array([2.0, 2.5]), values=np.array([2.0, 2.0]), kind="ibi")
+        assert coverage(beats, Intervals(np.array([0.0]), 2.5)) == pytest.approx(1)
+
+    def test_without_trusted_beats_nothing_is_covered_and_other_events_have_no_gaps(self):
+        cut = Intervals(np.array([0.0, 3.0]), 2.0)
+        for values in ([], [np.nan, np.nan]):
+            times = np.arange(float(len(values)))
+            assert (coverage(Events(times=times, values=np.array(values), kind="ibi"), cut) == 0).all()
+        tags = Events(times=np.array([1.0]), values=np.array([1.0]), kind="tags")
+        assert (coverage(tags, cut) == 1).all()

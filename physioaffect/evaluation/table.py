@@ -17,6 +17,7 @@ from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.models import BASELINE_COLUMNS
 from physioaffect.evaluation.protocols import codes, person_names
 from physioaffect.evaluation.scoring import POOLED
+from physioaffect.features.trial_table import COVERAGE
 from physioaffect.recording import Exclusion, Target, Task, Trial
 from physioaffect.windows import Windows
 
@@ -189,7 +190,11 @@ def make_table(
         )
     if POOLED in set(coords["subject"]):
         raise ProtocolError(f"No subject may be called {POOLED}: that names the score of all. Rename it.")
-    ratings = [str(name) for name in coords if name not in known and coords[name].dtype.kind in "iufb"]
+    ratings = [
+        name
+        for name in map(str, coords)
+        if name not in known and not name.startswith(COVERAGE) and coords[name].dtype.kind in "iufb"
+    ]
     target = _targets(coords, task, ratings)
     is_labelled = np.array([label is not None for label in target])
     is_complete = np.asarray(np.isfinite(_flatten(features)).all(axis=1))

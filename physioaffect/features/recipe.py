@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from physioaffect.errors import PhysioaffectError
 from physioaffect.features.baseline import BASELINES
@@ -15,7 +17,7 @@ from physioaffect.features.smoothing import Smoothing
 from physioaffect.recording import DataSet, Trial
 from physioaffect.windows import Intervals, Windowing
 
-__all__ = ["Family", "Recipe", "Step"]
+__all__ = ["Covered", "Family", "Recipe", "Step"]
 
 
 class Step(Protocol):
@@ -49,6 +51,19 @@ class Family(Protocol):
 
         Its other dimensions carry coordinates, its attributes say units and estimator.
         """
+        ...
+
+
+@runtime_checkable
+class Covered(Protocol):
+    """A family that tells itself how much of a window it rests on, because its signals' samples do not.
+
+    It may also have a ``min_coverage`` of its own, a share from 0 to 1 that its definition needs; otherwise the
+    recipe's counts.
+    """
+
+    def coverage(self, trial: Trial, intervals: Intervals) -> NDArray[np.float64]:
+        """Share of each window, shape (n_windows,)."""
         ...
 
 

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
 from physioaffect.features.baseline import remove_baseline
-from physioaffect.features.recipe import Recipe
+from physioaffect.features.recipe import Covered, Family, Recipe
 from physioaffect.features.smoothing import Smoothing, smooth
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Intervals, coverage
 
-__all__ = ["TrialTable", "concatenate", "features_of_trial", "join", "table_of_trial"]
+__all__ = ["COVERAGE", "TrialTable", "concatenate", "coverage_of", "features_of_trial", "join", "table_of_trial"]
+
+COVERAGE = "coverage_"
+"""What the coordinates begin with that tell of each window what share of it a family's features rest on."""
 
 _LABELS = ("dataset", "subject", "session", "trial", "stimulus", "condition", "order")
 
@@ -50,9 +53,9 @@ def features_of_trial(trial: Trial, recipe: Recipe) -> xr.Dataset:
     features : xarray.Dataset
         Dimension ``window`` (none if the trial is shorter than a window). The coordinate ``window`` counts
         within the trial; ``start``, ``duration`` and ``elapsed`` are in seconds, after the trial's onset and
-        after the session's first onset (NaN if the files do not tell). ``quality`` is the smallest coverage
-        among the signals read; a family's values are NaN where the coverage of its own signals is below
-        the recipe's ``min_coverage``.
+        after the session's first onset (NaN if the files do not tell). ``coverage_de`` is the share of the
+        window that the family ``de`` rests on, and so on; the family's values are NaN where it is below the
+        recipe's ``min_coverage`` (or the family's own). ``quality`` is the smallest of them.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def table_of_trial(trial: Trial, recipe: Recipe, *, keep: str | None = None) -> 
             trial.signal(name)  # Raises the sentence that says what there is.
     intervals = recipe.windows.intervals(_extent(trial, [*recipe.signals, *([keep] if keep else [])]))
     n_windows = len(intervals.starts)
-    families = _families(trial, recipe, intervals)
+    families, covered = _families(trial, recipe, intervals)
     if recipe.baseline is not None and n_windows:
         at_rest = _of_rest(trial, recipe)
         families = {
@@ -83,24 +86,29 @@ def table_of_trial(trial: Trial, recipe: Recipe, *, keep: str | None = None) -> 
         "start": intervals.starts,
         "duration": np.full(n_windows, intervals.duration),
         "elapsed": np.full(n_windows, np.nan) if trial.elapsed is None else trial.elapsed + intervals.starts,
-        "quality": _quality(trial, recipe.signals, intervals),
+        "quality": np.min([*covered.values()], axis=0),
     }
+    coordinates |= {f"{COVERAGE}{name}": share for name, share in covered.items()}
     labels = {name: getattr(trial, name) for name in _LABELS} | {"tags": "; ".join(trial.tags)}
     labels |= {name: float(value) for name, value in trial.ratings.items()}
     return TrialTable(families, coordinates, labels, intervals, trial.signal(keep) if keep else None)
 
 
-def _families(trial: Trial, recipe: Recipe, intervals: Intervals) -> dict[str, xr.DataArray]:
-    families = {}
+def _families(
+    trial: Trial, recipe: Recipe, intervals: Intervals
+) -> tuple[dict[str, xr.DataArray], dict[str, NDArray[np.float64]]]:
+    """Each family's features, and the share of each window that they rest on."""
+    families, covered = {}, {}
     for family in recipe.features:
         values = family(trial, intervals)
-        is_covered = _quality(trial, family.signals, intervals) >= recipe.windows.min_coverage
+        covered[family.name] = share = coverage_of(family, trial, intervals)
+        is_covered = share >= getattr(family, "min_coverage", recipe.windows.min_coverage)
         if not is_covered.all():
             is_there = np.reshape(is_covered, (-1, *[1] * (values.ndim - 1)))
             values = values.copy(data=np.where(is_there, values.values, np.nan))
         values.attrs["family_version"] = family.version
         families[family.name] = values
-    return families
+    return families, covered
 
 
 def _of_rest(trial: Trial, recipe: Recipe) -> dict[str, xr.DataArray]:
@@ -127,13 +135,17 @@ def _of_rest(trial: Trial, recipe: Recipe) -> dict[str, xr.DataArray]:
             f"{where} has {rest.duration:g} s of rest before it, too short for a window of "
             f"{recipe.windows.duration:g} s. Take shorter windows or baseline=None."
         )
-    return _families(rest, recipe, intervals)
+    return _families(rest, recipe, intervals)[0]
 
 
-def _quality(trial: Trial, names: Sequence[str], intervals: Intervals) -> NDArray[np.float64]:
-    shares = [
-        coverage(signal, intervals) for name in names if isinstance(signal := trial.signals.get(name), Signal)
-    ]
+def coverage_of(family: Family, trial: Trial, intervals: Intervals) -> NDArray[np.float64]:
+    """Share of each window that a family's features rest on, shape (n_windows,).
+
+    What the family says of itself, otherwise the smallest coverage among the signals that it reads.
+    """
+    if isinstance(family, Covered):
+        return family.coverage(trial, intervals)
+    shares = [coverage(trial.signals[name], intervals) for name in family.signals if name in trial.signals]
     return np.min(shares, axis=0) if shares else np.ones(len(intervals.starts))
 
 

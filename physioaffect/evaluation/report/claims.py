@@ -229,24 +229,19 @@ def _may_not(
     if shared["samples"] > 0:
         said.append(
             f"That more than shared samples is recognised: {percent(shared['samples'])} of the test windows "
-            "overlap in "
-            "time with one of training."
+            "overlap in time with one of training."
         )
     clocked = [row.model for row in models if any(note.startswith("clock") for note in row.notes)]
     if clocked:
         said.append(
             f"That the body’s signals are needed ({_these(clocked, models)}): a model that sees only elapsed "
-            "time "
-            "and order "
-            "in the session is as good."
+            "time and order in the session is as good or better."
         )
     unsure = [row.model for row in models if row.model not in clocked and _is_unsure(row.model, pairs)]
     if unsure:
         said.append(
             f"That the body’s signals are needed ({_these(unsure, models)}): the 95 % interval of the "
-            "difference to "
-            "a model that "
-            "sees only elapsed time and order in the session holds 0."
+            "difference to a model that sees only elapsed time and order in the session holds 0."
         )
     if shared["subject"] > 0:
         said.append("That it works for a person who gave no labelled training data.")
