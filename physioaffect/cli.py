@@ -48,6 +48,7 @@ from physioaffect.cli_sweeps import compare, run
 
 if TYPE_CHECKING:
     from physioaffect.evaluation.running.permuting import Refit
+    from physioaffect.evaluation.table import Missing
 
 # The rooms are imported inside the commands, so that --help does not wait for scikit-learn and mne.
 app = typer.Typer(
@@ -323,6 +324,13 @@ def evaluate(
             "others predictions are held fixed."
         ),
     ] = "linear",
+    missing: Annotated[
+        str,
+        typer.Option(
+            help="Windows that lack a feature: leave_out, or keep, for forests, gradient_boosting and "
+            "imputed+MODEL."
+        ),
+    ] = "leave_out",
     jobs: JobsOption = None,
     cluster: ClusterOption = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first broken subject or fold.")] = False,
@@ -355,7 +363,8 @@ def evaluate(
                 subjects=names(subjects) if subjects is not None else None,
                 seed=seed,
                 permutations=permutations,
-                refit=cast("Refit", refit),  # It is looked at there.
+                refit=cast("Refit", refit),  # It is looked at there, as missing is.
+                missing=cast("Missing", missing),
                 strict=strict,
                 n_jobs=jobs or cpu_count(),
                 cluster=cluster,

@@ -134,7 +134,8 @@ def coverage(signal: Signal | Events, intervals: Intervals) -> NDArray[np.float6
     array([0.5, 1. ])
     """
     if isinstance(signal, Events):
-        return _covered_by_beats(signal, intervals) if signal.kind == "ibi" else np.ones(len(intervals.starts))
+        is_ibi = signal.kind == "ibi"
+        return _covered_by_beats(signal, intervals) if is_ibi else np.ones(len(intervals.starts))
     first, n_samples = sample_grid(signal, intervals)
     if signal.is_good.all() and np.all((first >= 0) & (first + n_samples <= signal.n_times)):
         return np.ones(len(first))

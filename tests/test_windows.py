@@ -284,7 +284,9 @@ class TestCoverageOfBeats:
     def test_it_is_the_time_between_trusted_beats(self, gaps, trusted, start, duration):
         times = np.concatenate([[0.0], np.cumsum(gaps)])
         values = np.concatenate([[np.nan], np.where(trusted[: len(gaps)], gaps, np.nan)])
-        found = coverage(Events(times=times, values=values, kind="ibi"), Intervals(np.array([start]), duration))
+        found = coverage(
+            Events(times=times, values=values, kind="ibi"), Intervals(np.array([start]), duration)
+        )
         expected = sum(
             max(0.0, min(times[i + 1], start + duration) - max(times[i], start))
             for i in range(len(gaps))

@@ -31,11 +31,12 @@ from physioaffect.evaluation.running.request import (
     layout_of,
     named_models,
     networks_among,
+    refuse_missing,
     refuse_ungranted,
 )
 from physioaffect.evaluation.running.run_description import describe_run
 from physioaffect.evaluation.running.run_folder import RunFolder
-from physioaffect.evaluation.table import make_table
+from physioaffect.evaluation.table import Missing, make_table
 from physioaffect.features import Recipe, default_recipe, extract
 from physioaffect.features.extraction import Extracted
 from physioaffect.parallel import open_cluster
@@ -62,6 +63,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     seed: int = 0,
     permutations: int = 1000,
     refit: Refit = "linear",
+    missing: Missing = "leave_out",
     strict: bool = False,
     n_jobs: int = 1,
     cluster: Any = None,
@@ -96,6 +98,9 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     refit : {"linear", "all", "none"}
         Which models are fitted anew to each of them: ``lda`` and ``ridge``, where that takes seconds; all,
         ``permutations`` times as long as the evaluation; none. Of others the predictions are held fixed.
+    missing : {"leave_out", "keep"}
+        Whether a window that lacks a feature is left out and reported, or kept for models that can do with
+        that: trees, and what is inside ``imputed+`` (`Imputed`).
     strict : bool
         Whether a broken subject or an impossible fold raises, instead of being left out and reported.
     n_jobs : int
@@ -129,6 +134,8 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         raise ProtocolError(f"permutations must be a whole number from 0, got {permutations!r}.")
     if refit not in get_args(Refit):
         raise ProtocolError(f"refit must be one of {', '.join(get_args(Refit))}, got {refit!r}.")
+    if missing not in get_args(Missing):
+        raise ProtocolError(f"missing must be one of {', '.join(get_args(Missing))}, got {missing!r}.")
     named = named_models(models, task)
     for protocol in chosen:
         refuse_ungranted(named, protocol)
@@ -144,6 +151,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         "protocols": [protocol.name for protocol in chosen],
         "permutations": permutations,
         "refit": refit,
+        "missing": missing,
         "seed": seed,
         "strict": strict,
         "versions": {"python": platform.python_version(), "physioaffect": version("physioaffect")}
@@ -177,7 +185,8 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
                 source_hash=request["data"]["source_hash"],
                 client=client,
             )
-        table, unlabelled = make_table(features, task, raw=raw)
+        table, unlabelled = make_table(features, task, raw=raw, missing=missing)
+        refuse_missing(named, table)
         if strict and (broken := [item for item in unlabelled if not item.expected]):
             raise DataError(
                 f"Subject {broken[0].subject}: {broken[0].reason} (Without strict it would be left out.)"

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,23 +21,26 @@ from physioaffect.features.trial_table import COVERAGE
 from physioaffect.recording import Exclusion, Target, Task, Trial
 from physioaffect.windows import Windows
 
-__all__ = ["Table", "make_table"]
+__all__ = ["Missing", "Table", "make_table"]
 
+Missing = Literal["leave_out", "keep"]
 IDENTIFIERS = ("dataset", "subject", "session", "trial", "stimulus", "window")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
-    """Windows that have a label and complete features.
+    """Windows that have a label and the features that were asked for.
 
     ``coords`` has one row per window, with the column ``target``; ``features`` the same rows; ``raw`` the raw
-    windows, whose row ``raw_idx[i]`` belongs to row ``i``.
+    windows, whose row ``raw_idx[i]`` belongs to row ``i``. ``undefined`` names features that no window has,
+    which are not among ``features``.
     """
 
     coords: pd.DataFrame
     features: xr.Dataset
     raw: Windows | None
     raw_idx: NDArray[np.intp]
+    undefined: tuple[str, ...] = ()
 
     @cached_property
     def identity(self) -> pd.DataFrame:
@@ -155,7 +158,7 @@ def _checked(label: Target, trial: Trial, task: Task) -> str | float | None:
 
 
 def make_table(
-    features: xr.Dataset, task: Task, *, raw: Windows | None = None
+    features: xr.Dataset, task: Task, *, raw: Windows | None = None, missing: Missing = "leave_out"
 ) -> tuple[Table, list[Exclusion]]:
     """Label the windows and leave out those that cannot be used.
 
@@ -167,6 +170,9 @@ def make_table(
         Gives each trial its label; trials without one are left out.
     raw : Windows, optional
         Raw windows of the same rows.
+    missing : {"leave_out", "keep"}
+        Whether a window goes that lacks a feature, or only one that lacks all. A feature that no window has,
+        because windows of this length do not carry it, is dropped either way.
 
     Returns
     -------
@@ -197,7 +203,9 @@ def make_table(
     ]
     target = _targets(coords, task, ratings)
     is_labelled = np.array([label is not None for label in target])
-    is_complete = np.asarray(np.isfinite(_flatten(features)).all(axis=1))
+    features, undefined = _defined(features)
+    is_there = np.isfinite(_flatten(features))
+    is_complete = np.asarray(is_there.all(axis=1) if missing == "leave_out" else is_there.any(axis=1))
     if raw is not None:
         is_complete &= raw.coverage == 1
     exclusions = _why_left_out(coords, features, is_labelled, is_complete, task)
@@ -214,7 +222,25 @@ def make_table(
             f"Task {task.name} tells {' from '.join(task.classes)}, but all {len(rows)} windows at hand are "
             f"{present[0]!r}: there is nothing to tell apart. Add people or choose another task."
         )
-    return Table(coords=kept, features=features.isel(window=rows), raw=raw, raw_idx=rows), exclusions
+    chosen = features.isel(window=rows)
+    return Table(coords=kept, features=chosen, raw=raw, raw_idx=rows, undefined=undefined), exclusions
+
+
+def _defined(features: xr.Dataset) -> tuple[xr.Dataset, tuple[str, ...]]:
+    """Drop features that no window has, of families with one dimension that have any at all."""
+    undefined: list[str] = []
+    for name, values in features.data_vars.items():
+        if values.ndim != 2:
+            continue
+        dim = str(values.dims[1])
+        is_defined = np.isfinite(values.values).any(axis=0)
+        # Another family may share the dimension, and a family without any value is a fault to be told.
+        shared = sum(dim in other.dims for other in features.data_vars.values()) > 1
+        if shared or is_defined.all() or not is_defined.any():
+            continue
+        undefined += [f"{name}:{one}" for one in values[dim].values[~is_defined]]
+        features = features.isel({dim: np.flatnonzero(is_defined)})
+    return features, tuple(undefined)
 
 
 def _why_left_out(

@@ -30,8 +30,8 @@ class PerSubjectScaled(PerPerson):
     Parameters
     ----------
     model : estimator
-        Fitted on the standardised windows; it gets what it ``uses``. If it fits folds stacked, so does this
-        where each person has the same windows in all folds.
+        Fitted on the standardised windows, in which missing features stay missing; it gets what it ``uses``.
+        If it fits folds stacked, so does this where each person has the same windows in all folds.
 
     Attributes
     ----------
@@ -54,12 +54,12 @@ class PerSubjectScaled(PerPerson):
     array([0, 1])
     """
 
+    keeps_missing = True
+
     def _learn_person(self, windows: Sequence[Any]) -> Any:
         kind = kind_of(self.model)
         if kind == "features":
-            own = np.concatenate([np.asarray(some) for some in windows])
-            spread = own.std(axis=0)
-            return own.mean(axis=0), np.where(spread > 0, spread, 1.0)
+            return _mean_and_spread(np.concatenate([np.asarray(some) for some in windows]))
         first, second = moments(windows, kind)
         variance = np.diag(second) - first**2
         # Of a constant channel rounding leaves a little, above zero or below.
@@ -76,3 +76,11 @@ class PerSubjectScaled(PerPerson):
     def _scaled(self, person: Any, own: NDArray[np.float64]) -> NDArray[np.float64]:
         mean, spread = self.learnt_[person]
         return np.asarray((own - mean) / spread)
+
+
+def _mean_and_spread(own: NDArray[np.floating[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Mean and standard deviation of what is there; 0 and 1 where nothing is or nothing varies."""
+    if not np.isfinite(own).all():
+        own = np.ma.masked_invalid(own)
+    mean, spread = np.ma.filled(own.mean(axis=0), 0.0), np.ma.filled(own.std(axis=0), 1.0)
+    return mean, np.where(spread > 0, spread, 1.0)

@@ -63,9 +63,12 @@ class Wrapper(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
 
     A wrapper says in ``own_uses`` what the change needs. The model gets what it uses, changed; calibration
     windows that the change asked for and the model did not, it learns from like from the others.
+    ``keeps_missing`` says whether a feature that is missing in one window is after the change missing in that
+    window alone.
     """
 
     own_uses: ClassVar[frozenset[str]]
+    keeps_missing: ClassVar[bool] = False
 
     def __init__(self, model: Any) -> None:
         self.model = model

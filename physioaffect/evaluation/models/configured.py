@@ -10,10 +10,9 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from physioaffect.errors import DataError, PhysioaffectError
+from physioaffect.errors import DataError, PhysioaffectError, did_you_mean
 from physioaffect.evaluation.models.named import named_model
 from physioaffect.evaluation.protocols import MAKERS, Protocol, get_protocol
-from physioaffect.evaluation.sweeps.experiment_file import nearest
 from physioaffect.recording import Task
 
 __all__ = ["configured_model", "configured_protocol"]
@@ -70,7 +69,7 @@ def configured_model(name: str, settings: Mapping[str, Any], task: Task) -> Any:
         if key == "random_state":
             raise DataError(f"{name} gets its random_state from the seeds of the experiment: leave it out.")
         if key not in known:
-            there = nearest(key, known) if known else "It takes none."
+            there = did_you_mean(key, known) if known else "It takes none."
             raise DataError(f"{name} has no setting {key[:80]!r}. {there}")
         set_one = None if value == _NONE else value
         hint = _hint(known[key], key)
@@ -116,7 +115,7 @@ def configured_protocol(name: str, settings: Mapping[str, Any]) -> Protocol:
     known = list(inspect.signature(make).parameters)
     for key, value in settings.items():
         if key not in known:
-            raise DataError(f"Protocol {name} has no setting {key[:80]!r}. {nearest(key, known)}")
+            raise DataError(f"Protocol {name} has no setting {key[:80]!r}. {did_you_mean(key, known)}")
         _check_type(f"Protocol {name}", key, value, hints.get(key, Any))
     return make(**settings)
 

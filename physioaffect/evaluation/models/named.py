@@ -9,6 +9,7 @@ from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.adaptation.calibration_centred import CalibrationCentred
 from physioaffect.evaluation.adaptation.coral import CORAL
 from physioaffect.evaluation.adaptation.euclidean_alignment import EuclideanAligned
+from physioaffect.evaluation.adaptation.imputed import Imputed
 from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
 from physioaffect.evaluation.models import get_model
 from physioaffect.evaluation.models.tuned import tuned
@@ -20,6 +21,7 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "centred": CalibrationCentred,
     "coral": CORAL,
     "ea": EuclideanAligned,
+    "imputed": Imputed,
     "scaled": PerSubjectScaled,
     "tuned": tuned,
 }
@@ -32,8 +34,9 @@ def named_model(name: str, task: Task) -> Any:
     ----------
     name : str
         As for `get_model`; before it, each followed by ``+``, names of ``WRAPPERS``, the outermost first:
-        ``centred`` (`CalibrationCentred`), ``coral`` (`CORAL`), ``ea`` (`EuclideanAligned`), ``scaled``
-        (`PerSubjectScaled`), ``tuned`` (`Tuned`, with the model's usual grid).
+        ``centred`` (`CalibrationCentred`), ``coral`` (`CORAL`), ``ea`` (`EuclideanAligned`),
+        ``imputed`` (`Imputed`), ``scaled`` (`PerSubjectScaled`), ``tuned`` (`Tuned`, with the model's usual
+        grid).
     task : Task
         As for `get_model`.
 

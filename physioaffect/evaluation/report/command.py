@@ -56,6 +56,8 @@ def _command(run: dict[str, Any]) -> str:
         parts += ["--smooth", _smoothing(recipe["smoothing"][0])[0]]
     if "permutations" in request:
         parts += ["--permutations", str(request["permutations"]), "--refit", request["refit"]]
+    if request.get("missing", "leave_out") != "leave_out":
+        parts += ["--missing", request["missing"]]
     if request["subjects"]:
         parts += ["--subjects", ",".join(request["subjects"])]
     if request["strict"]:
@@ -125,6 +127,8 @@ def _call(run: dict[str, Any]) -> str:
     if "permutations" in request:
         lines.append(f"    permutations={request['permutations']},")
         lines.append(f"    refit={request['refit']!r},")
+    if request.get("missing", "leave_out") != "leave_out":
+        lines.append(f"    missing={request['missing']!r},")
     if request["strict"]:
         lines.append("    strict=True,")
     return "\n".join([*lines, '    out="OUT",', ")"])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from physioaffect.evaluation.report.claims import Summary
 from physioaffect.evaluation.report.references import Citations, Reference
-from physioaffect.evaluation.report.words import counted, listed, sentence, title_of
+from physioaffect.evaluation.report.words import counted, listed, percent, sentence, title_of
 from physioaffect.evaluation.results import Result
 
 __all__ = ["Methods", "methods_of"]
@@ -133,19 +133,35 @@ def _data(result: Result, cited: Citations) -> str:
     return text
 
 
+def _missing(table: Mapping[str, Any], of_samples: str) -> str:
+    """What became of features that windows lack; nothing if none did."""
+    text = ""
+    if lacking := table.get("missing"):
+        shares = listed([f"{name} in {percent(share)}" for name, share in lacking.items()])
+        text += f" Features{of_samples} were treated as missing ({shares} of the windows)."
+    if undefined := table.get("undefined_features"):
+        text += f" {counted(len(undefined), 'feature')} that no window of this length carries were dropped."
+    return text
+
+
 def _features(result: Result, cited: Citations) -> str:
     run = result.run
     recipe, table = run["request"]["recipe"], run["table"]
     text = f"Trials were cut into {counted(table['n_windows'], 'window')} of {table['duration']:g} s"
     if not recipe:
         names = ", ".join(table["families"])
-        return f"{text}, each described by {counted(table['n_features'], 'feature')} ({names})."
+        text += f", each described by {counted(table['n_features'], 'feature')} ({names})."
+        return text + _missing(table, "")
     windows = recipe["windows"]
     step = windows["step"] or windows["duration"]
     text += " without overlap" if step >= windows["duration"] else f", one every {step:g} s"
     if windows["last"]:
         text += f", from the last {windows['last']:g} s of each trial"
-    text += f"; windows with less than {100 * windows['min_coverage']:.0f} % of good samples were left out."
+    too_few = f" with less than {100 * windows['min_coverage']:.0f} % of good samples"
+    if table.get("missing"):
+        text += "." + _missing(table, too_few)
+    else:
+        text += f"; windows{too_few} were left out." + _missing(table, "")
     if recipe["cleaning"]:
         text += f" Signals were cleaned first ({listed([step['name'] for step in recipe['cleaning']])})."
     said = [_family(family, cited) for family in recipe["features"]]

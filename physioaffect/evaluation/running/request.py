@@ -12,10 +12,12 @@ import xarray as xr
 from physioaffect.datasets import DATASETS
 from physioaffect.datasets import get as get_dataset
 from physioaffect.errors import DataError, ProtocolError
+from physioaffect.evaluation.adaptation.imputed import takes_missing
 from physioaffect.evaluation.models import get_baselines, uses_of
 from physioaffect.evaluation.models.named import named_model
 from physioaffect.evaluation.protocols import Protocol, get_protocol
 from physioaffect.evaluation.running.identity import hash_of_table
+from physioaffect.evaluation.table import Table
 from physioaffect.recording import DataSet, Task
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "layout_of",
     "named_models",
     "networks_among",
+    "refuse_missing",
     "refuse_ungranted",
 ]
 
@@ -102,6 +105,18 @@ def refuse_ungranted(named: Mapping[str, Any], protocol: Protocol) -> None:
             raise ProtocolError(
                 f"Model {name} uses {', '.join(sorted(lacking))} windows of the test person, which protocol "
                 f"{protocol.name} does not grant. Use one that does, such as {better}, or another model."
+            )
+
+
+def refuse_missing(named: Mapping[str, Any], table: Table) -> None:
+    """Refuse models that take no missing features, if there are any."""
+    if np.isfinite(table.flat()).all():
+        return
+    for name, model in named.items():
+        if layout_of(model) != ("channel", "time") and not takes_missing(model):
+            raise ProtocolError(
+                f"Some windows lack features, and model {name} cannot do with that: use imputed+{name}, a "
+                "forest or gradient boosting, or leave those windows out (missing='leave_out')."
             )
 
 

@@ -85,6 +85,8 @@ def _describe_table(table: Table) -> dict[str, Any]:
         "simulated": bool(coords["tags"].str.contains("simulated").any()),
         "notes": sorted({note for tags in coords["tags"].unique() for note in tags.split("; ") if note}),
         "n_features": len(table.feature_names),
+        "undefined_features": list(table.undefined),
+        "missing": _missing_shares(table),
         "families": {
             str(name): {"dims": list(map(str, v.dims[1:])), "shape": list(v.shape[1:])}
             for name, v in table.features.data_vars.items()
@@ -96,8 +98,24 @@ def _audit_features(table: Table) -> dict[str, Any]:
     """Whether a feature is the label or a clock, looked at in so many windows."""
     rows = np.arange(0, len(table.coords), -(-len(table.coords) // _N_LOOKED_AT))
     coords = table.coords.iloc[rows].reset_index(drop=True)
-    features = pd.DataFrame(table.flat()[rows], columns=list(table.feature_names))
+    values = table.flat()[rows]
+    # What is missing can be neither the label nor a clock; what is there is looked at.
+    is_there = np.isfinite(values)
+    medians = [
+        np.median(own[has]) if has.any() else 0.0 for own, has in zip(values.T, is_there.T, strict=True)
+    ]
+    features = pd.DataFrame(np.where(is_there, values, medians), columns=list(table.feature_names))
     return audit_table(coords, features, labels=table.target[rows])
+
+
+def _missing_shares(table: Table) -> dict[str, float]:
+    """Share of the windows in which a family lacks a feature, of the families that lack any."""
+    shares = {}
+    for name, values in table.features.data_vars.items():
+        is_there = np.isfinite(values.values).reshape(len(table.coords), -1).all(axis=1)
+        if not is_there.all():
+            shares[str(name)] = round(1 - float(is_there.mean()), 6)
+    return shares
 
 
 def _counts(labels: pd.Series) -> dict[str, int]:

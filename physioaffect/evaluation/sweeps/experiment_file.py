@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import reprlib
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from physioaffect.errors import DataError
+from physioaffect.errors import DataError, did_you_mean
 
-__all__ = ["ExperimentFile", "checked_file", "nearest"]
+__all__ = ["ExperimentFile", "checked_file"]
 
 # An experiment is written by hand. What is larger is another file, or hostile.
 _LARGEST = 1_000_000
@@ -63,6 +62,10 @@ _COUNT = _Kind(
 # As `evaluate` knows them; its module takes a second to import.
 _REFITS = ("linear", "all", "none")
 _REFIT = _Kind(f"one of {', '.join(_REFITS)}", lambda value: isinstance(value, str) and value in _REFITS)
+_MISSINGS = ("leave_out", "keep")
+_MISSING = _Kind(
+    f"one of {', '.join(_MISSINGS)}", lambda value: isinstance(value, str) and value in _MISSINGS
+)
 _TABLES = _Kind("tables, one for each, such as [datasets.dreamer]", lambda value: isinstance(value, dict))
 _CHOICE = _Kind(
     'a list of names, such as ["lda", "knn"], or a table for each, such as [models.lda]',
@@ -76,6 +79,7 @@ _TOP = {
     "strict": _SWITCH,
     "permutations": _COUNT,
     "refit": _REFIT,
+    "missing": _MISSING,
     "models": _CHOICE,
     "protocols": _CHOICE,
     "datasets": _TABLES,
@@ -94,14 +98,6 @@ _DATASET = {
 }
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which of the known names was probably meant, or which there are."""
-    known = list(known)
-    lowered = {one.lower(): one for one in known}
-    close = difflib.get_close_matches(name[:100].lower(), lowered, n=1)
-    return f"Did you mean {lowered[close[0]]}?" if close else f"Use one of {', '.join(known)}."
-
-
 @dataclass(frozen=True, kw_only=True)
 class ExperimentFile:
     """An experiment file whose keys and types are right; what they name may still be unknown.
@@ -117,6 +113,7 @@ class ExperimentFile:
     strict: bool
     permutations: int
     refit: Literal["linear", "all", "none"]
+    missing: Literal["leave_out", "keep"]
     datasets: Mapping[str, Mapping[str, Any]]
     models: Mapping[str, Mapping[str, Any]]
     protocols: Mapping[str, Mapping[str, Any]]
@@ -204,6 +201,7 @@ def checked_file(path: Path, text: str) -> ExperimentFile:
         strict=raw.get("strict", False),
         permutations=raw.get("permutations", 1000),
         refit=raw.get("refit", "linear"),
+        missing=raw.get("missing", "leave_out"),
         **named,
     )
 
@@ -249,7 +247,9 @@ def _check(
 ) -> None:
     for key, value in found.items():
         if key not in expected:
-            raise _error(path, text, (*place, key), f"there is no key {key[:80]!r}. {nearest(key, expected)}")
+            raise _error(
+                path, text, (*place, key), f"there is no key {key[:80]!r}. {did_you_mean(key, expected)}"
+            )
         if not expected[key].is_right(value):
             raise _error(
                 path, text, (*place, key), f"{key} is {_said(value)}; expected {expected[key].said}."

@@ -62,6 +62,7 @@ class PlannedRun:
     strict: bool
     permutations: int
     refit: Literal["linear", "all", "none"]
+    missing: Literal["leave_out", "keep"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +165,7 @@ class Experiment:
                         strict=self.file.strict,
                         permutations=self.file.permutations,
                         refit=self.file.refit,
+                        missing=self.file.missing,
                     )
         return list(planned.values())
 

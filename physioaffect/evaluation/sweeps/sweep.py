@@ -120,6 +120,7 @@ def _evaluate(run: PlannedRun, n_jobs: int, cluster: Any, tell: Progress) -> Non
         strict=run.strict,
         permutations=run.permutations,
         refit=run.refit,
+        missing=run.missing,
         n_jobs=n_jobs,
         cluster=cluster,
         progress=tell,
@@ -166,6 +167,7 @@ def is_finished(run: PlannedRun, hashes: dict[str, str]) -> bool:
         "strict": run.strict,
         "permutations": run.permutations,
         "refit": run.refit,
+        "missing": run.missing,
     }
     if not isinstance(found, dict) or any(found.get(key) != value for key, value in request.items()):
         return False
@@ -232,7 +234,7 @@ def _differences(before: ExperimentFile, now: Experiment) -> list[str]:
             differing.append(
                 f"{same}{what} differ ({names[0]})" if same else f"{what} were {names[0]} and are {names[1]}"
             )
-    for key in ("strict", "permutations", "refit"):
+    for key in ("strict", "permutations", "refit", "missing"):
         was, is_now = getattr(before, key), getattr(now.file, key)
         if was != is_now:
             differing.append(f"{key} was {_shown(was)} and is {_shown(is_now)}")
