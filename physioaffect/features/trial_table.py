@@ -17,7 +17,15 @@ from physioaffect.features.smoothing import Smoothing, smooth
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Intervals, coverage
 
-__all__ = ["COVERAGE", "TrialTable", "concatenate", "coverage_of", "features_of_trial", "join", "table_of_trial"]
+__all__ = [
+    "COVERAGE",
+    "TrialTable",
+    "concatenate",
+    "coverage_of",
+    "features_of_trial",
+    "join",
+    "table_of_trial",
+]
 
 COVERAGE = "coverage_"
 """What the coordinates begin with that tell of each window what share of it a family's features rest on."""
