@@ -6,26 +6,24 @@ rate; ``IBI.csv`` has only the first, ``tags.csv`` neither. Files of one session
 
 from __future__ import annotations
 
-import lzma
 import re
-import stat
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.devices._e4_files import E4_FILES, ZIP_ERRORS, e4_files, session_texts
+from physioaffect.devices.joining import join_sessions
+from physioaffect.devices.session import DeviceSession
 from physioaffect.errors import DataError
 from physioaffect.recording import Events, Flag, Signal
 
-__all__ = ["ZIP_ERRORS", "E4Session", "e4_files", "read_e4"]
+__all__ = ["ZIP_ERRORS", "E4Session", "e4_files", "read_e4", "read_e4_sessions"]
 
 
 class E4Session(NamedTuple):
@@ -58,39 +56,16 @@ _SENSORS = {
     "TEMP.csv": _Sensor("temperature", "temperature", "degC", ("TEMP",), plausible=(10.0, 50.0)),
     "HR.csv": _Sensor("hr", "hr", "bpm", ("HR",), plausible=(30.0, 200.0)),
 }
-_TAGS = re.compile(r"tags\w*\.csv")
 _NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 
-# The battery lasts two days; the largest file of two days (BVP.csv) has 11 million lines of about ten bytes.
-_LONGEST_S = 48 * 3600
-_LARGEST_FILE = 256 * 2**20
-_LARGEST_SESSION = 2 * _LARGEST_FILE
+_LONGEST_S = 48 * 3600  # The battery lasts two days.
+_MOST_LINES = 64 * _LONGEST_S  # The fastest sensor has 64 Hz.
+_BLOCK = 2**18
 _SLOWEST_HZ, _FASTEST_HZ = 0.1, 1000.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Values that are no dates, where the header was lost, and dates in milliseconds lie outside.
 _FIRST_SECOND = 10**8
 _LAST_SECOND = (datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds() - 1
-
-# What zipfile and its decompressors raise on damaged, encrypted or exotic archives.
-ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    IndexError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-)
-
-
-def e4_files(path: Path | str) -> list[Path]:
-    """List the files that `read_e4` would open: the zip itself, or the csv files in the folder."""
-    path = Path(path)
-    return [path] if path.is_file() else _in_folder(path)
 
 
 def read_e4(path: Path | str) -> E4Session:
@@ -118,16 +93,7 @@ def read_e4(path: Path | str) -> E4Session:
         message names file and line.
     """
     path = Path(path)
-    if path.is_dir():
-        files = _in_folder(path)
-        _check_unique([file.name for file in files], path)
-        contents = {file.name: _read_file(file) for file in files}
-    elif path.is_file():
-        contents = _read_zip(path)
-    else:
-        raise DataError(f"There is no {path}: give the folder or zip that the E4 session was exported to.")
-    texts = {name: _decode(content, path / name) for name, content in contents.items()}
-
+    texts = session_texts(path)
     starts: dict[str, float] = {}
     signals: dict[str, Signal | Events] = {}
     for name, sensor in _SENSORS.items():
@@ -158,91 +124,66 @@ def read_e4(path: Path | str) -> E4Session:
     return E4Session(_EPOCH + timedelta(seconds=started), signals)
 
 
-def _belongs(name: str) -> bool:
-    return name in _SENSORS or name == "IBI.csv" or _TAGS.fullmatch(name) is not None
+def read_e4_sessions(
+    paths: Path | str | Iterable[Path | str], *, skip_broken: bool = False, max_shift: float = 0.05
+) -> DeviceSession:
+    """Read several sessions of one person as one recording, each at its place in time.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Sessions as `read_e4` takes them; or one folder of such zips and folders.
+    skip_broken : bool
+        Whether a session that cannot be read is left out, named in the notes, rather than an error, as long
+        as one can be read.
+    max_shift : float
+        See `join_sessions`.
+
+    Returns
+    -------
+    DeviceSession
+        As `join_sessions` gives it: what lies between the sessions is NaN and flagged `Flag.GAP`, tags are
+        numbered through. The files do not name the person or the wristband: that the sessions are of one
+        person is for the caller to know.
+
+    Raises
+    ------
+    DataError
+        If there is no session, one is broken, or they cannot be joined.
+    """
+    paths = _sessions_in(Path(paths)) if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    sessions: list[DeviceSession] = []
+    broken: list[DataError] = []
+    for path in paths:
+        try:
+            started_at, signals = read_e4(path)
+            sessions.append(DeviceSession("Empatica E4", started_at, None, signals))
+        except DataError as error:
+            if not skip_broken:
+                raise
+            broken.append(error)
+    if not sessions and broken:
+        raise broken[0]
+    joined = join_sessions(sessions, max_shift=max_shift)
+    return joined._replace(notes=(*joined.notes, *(f"Left out: {error}" for error in broken)))
 
 
-def _check_unique(names: list[str], path: Path) -> None:
-    kinds = ["tags.csv" if _TAGS.fullmatch(name) else name for name in names]
-    if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
-        raise DataError(
-            f"{path} holds {twice[0]} {kinds.count(twice[0])} times, so it is not clear which one is meant. "
-            "Put each session into a folder or zip of its own."
-        )
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    try:
-        files = sorted(folder.iterdir())
-    except OSError as error:
-        raise DataError(f"{folder} cannot be opened as a folder: {error.strerror}.") from error
-    return [file for file in files if _belongs(file.name) and file.is_file()]
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
-    if len(content) > _LARGEST_FILE:
-        raise _too_large(path)
-    return content
-
-
-def _too_large(path: Path) -> DataError:
-    return DataError(
-        f"{path} has more than {_LARGEST_FILE // 2**20} MB, more than an E4 can record in two days, so it is "
-        "not one of its files. Export the session again."
+def _sessions_in(path: Path) -> list[Path]:
+    """List the sessions in a folder: the folder itself if it holds the files of one."""
+    if not path.is_dir() or any(file.name in E4_FILES for file in e4_files(path)):
+        return [path]
+    found = sorted(
+        each
+        for each in path.iterdir()
+        if (each.is_file() and each.suffix.lower() == ".zip")
+        or (each.is_dir() and any(file.name in E4_FILES for file in e4_files(each)))
     )
-
-
-def _read_zip(path: Path) -> dict[str, bytes]:
-    contents: dict[str, bytes] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            # The last part of a name is all that is used of it, so that no name can point elsewhere.
-            wanted = [
-                (PurePosixPath(info.filename.replace("\\", "/")).name, info)
-                for info in archive.infolist()
-                if not info.is_dir() and stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
-            ]
-            wanted = [(name, info) for name, info in wanted if _belongs(name)]
-            _check_unique([name for name, _ in wanted], path)
-            if sum(info.file_size for _, info in wanted) > _LARGEST_SESSION:
-                raise DataError(
-                    f"{path} would expand to more than {_LARGEST_SESSION // 2**20} MB, more than an E4 can "
-                    "record in two days, so it is not one of its exports. Export the session again."
-                )
-            for name, info in wanted:
-                if info.file_size > _LARGEST_FILE:
-                    raise _too_large(path / name)
-                with archive.open(info) as stream:
-                    # The sizes in a zip are claims: what comes out is measured again.
-                    contents[name] = stream.read(_LARGEST_FILE + 1)
-                if len(contents[name]) > _LARGEST_FILE:
-                    raise _too_large(path / name)
-    except DataError:  # It is a ValueError, too.
-        raise
-    except ZIP_ERRORS as error:
+    if not found:
         raise DataError(
-            f"{path} is not a readable zip ({error}). Give the zip or the folder of a session, not one of "
-            "its files; if it is one, it was cut off when it was copied, or it is encrypted: export it again."
-        ) from error
-    return contents
-
-
-def _decode(content: bytes, path: Path) -> str:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise DataError(
-            f"{path} is not a text file: it starts with {content[:12]!r}. An E4 file is plain text (ASCII or "
-            "UTF-8); if a program saved it in another encoding, export the session again."
+            f"{path} holds no E4 session: expected zips, or folders with {', '.join(E4_FILES)}. Give the "
+            "folder that holds them themselves."
         )
-    return text.replace("\r\n", "\n").rstrip()
+    return found
 
 
 def _fields(line: str) -> list[float]:
@@ -290,8 +231,8 @@ def _parse_sampled(text: str, sensor: _Sensor, path: Path) -> tuple[float, Signa
     if len(lines) < 3:
         raise _empty(path)
     sfreq = rates[0]
-    data = _table(lines[2], len(sensor.ch_names), path, first_line=3).T
-    data = np.ascontiguousarray(data) * sensor.scale
+    data = _columns(lines[2], len(sensor.ch_names), path, first_line=3)
+    data *= sensor.scale
     low, high = sensor.plausible
     flags = np.where(((data < low) | (data > high)).any(axis=0), np.uint8(Flag.OUT_OF_RANGE), np.uint8(0))
     flags[: int(np.ceil(sfreq))] |= np.uint8(Flag.SETTLING)
@@ -312,12 +253,12 @@ def _parse_intervals(text: str, path: Path, started: float) -> Events:
             "a comma and IBI, such as '1644226061.000000, IBI'. Export the session again."
         )
     shift = _start(_fields(first), path, header) - started
-    table = _table(body, 2, path, first_line=2) if body else np.empty((0, 2))
-    return _ordered(table[:, 0] + shift, table[:, 1], "ibi")
+    times, values = _columns(body, 2, path, first_line=2) if body else np.empty((2, 0))
+    return _ordered(times + shift, values, "ibi")
 
 
 def _parse_tags(text: str, path: Path, started: float) -> Events:
-    times = _table(text, 1, path, first_line=1)[:, 0] if text else np.empty(0)
+    times = _columns(text, 1, path, first_line=1)[0] if text else np.empty(0)
     return _ordered(np.sort(times) - started, np.arange(1.0, len(times) + 1), "tags")
 
 
@@ -326,17 +267,34 @@ def _ordered(times: NDArray[np.float64], values: NDArray[np.float64], kind: str)
     return Events(times=times[order], values=values[order], kind=kind)
 
 
-def _table(text: str, n_columns: int, path: Path, *, first_line: int) -> NDArray[np.float64]:
+def _columns(text: str, n_columns: int, path: Path, *, first_line: int) -> NDArray[np.float64]:
     """Parse lines of so many numbers each; a line that is not so is looked for only when there is one."""
-    try:
-        table = np.loadtxt(StringIO(text), delimiter=",", comments=None, ndmin=2)
-    except ValueError:
-        table = np.empty((0, 0))
-    # The fast parser leaves out empty lines, which would move all later samples in time.
-    is_whole = table.shape == (text.count("\n") + 1, n_columns)
-    if is_whole and np.isfinite(table).all():
-        return table
-    raise DataError(_broken_line(text, n_columns, path, first_line))
+    n_lines = text.count("\n") + 1
+    if n_lines > _MOST_LINES:
+        raise DataError(
+            f"{path} has {n_lines} lines, more than an E4 can record in two days, so it is not one of its "
+            "files. Export the session again."
+        )
+    columns = np.empty((n_columns, n_lines))
+    n_parsed, at = 0, 0
+    while at < len(text):  # In blocks: the parser takes four bytes for each character.
+        stop = text.find("\n", at + _BLOCK)
+        block = text[at:] if stop < 0 else text[at:stop]
+        at += len(block) + 1
+        if not block.strip():
+            break
+        try:
+            table = np.loadtxt(StringIO(block), delimiter=",", comments=None, ndmin=2)
+        except ValueError:
+            break
+        # The fast parser leaves out empty lines, which would move all later samples in time.
+        if table.shape != (block.count("\n") + 1, n_columns) or not np.isfinite(table).all():
+            break
+        columns[:, n_parsed : n_parsed + len(table)] = table.T
+        n_parsed += len(table)
+    if n_parsed != n_lines:
+        raise DataError(_broken_line(text, n_columns, path, first_line))
+    return columns
 
 
 def _numbered(text: str, first_line: int) -> Iterator[tuple[int, str]]:

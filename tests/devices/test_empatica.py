@@ -1,5 +1,6 @@
 """Exports of the Empatica E4: what is read, what is flagged, and what is refused."""
 
+import re
 import struct
 import tempfile
 import zipfile
@@ -13,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from physioaffect.devices.empatica import E4Session, e4_files, read_e4
+from physioaffect.devices.empatica import E4Session, e4_files, read_e4, read_e4_sessions
+from physioaffect.devices.session import DeviceSession
 from physioaffect.errors import DataError
 from physioaffect.recording import Events, Flag, Signal
 
@@ -51,13 +53,13 @@ def write_zip(path: Path, files: Mapping[str, Content]) -> Path:
     return path
 
 
-def sampled(session: E4Session, name: str) -> Signal:
+def sampled(session: E4Session | DeviceSession, name: str) -> Signal:
     signal = session.signals[name]
     assert isinstance(signal, Signal)
     return signal
 
 
-def events(session: E4Session, name: str) -> Events:
+def events(session: E4Session | DeviceSession, name: str) -> Events:
     found = session.signals[name]
     assert isinstance(found, Events)
     return found
@@ -273,6 +275,30 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, name: str, text: C
         read_with(tmp_path, **{name: text})
 
 
+@pytest.mark.parametrize("length", [1, 5, 60])
+def test_blocks_of_lines_are_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    whole = read_with(tmp_path)
+    monkeypatch.setattr("physioaffect.devices.empatica._BLOCK", length)
+    blocks = read_with(tmp_path)
+    for name in ("acc", "ppg", "eda", "temperature", "hr"):
+        assert_array_equal(sampled(blocks, name).data, sampled(whole, name).data)
+    assert_array_equal(events(blocks, "ibi").values, events(whole, "ibi").values)
+    for broken in ("0.1x6563", "", " ", "1,2"):
+        with pytest.raises(DataError, match=rf"EDA\.csv has '{broken}' in line 5; expected one number"):
+            read_with(tmp_path, EDA=EXPORT["EDA.csv"].replace("0.166563", broken))
+
+
+def test_a_file_with_more_lines_than_the_battery_lasts_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("physioaffect.devices.empatica._MOST_LINES", 66)
+    read_with(tmp_path)
+    with pytest.raises(DataError, match=r"BVP\.csv has 67 lines, more than an E4 can record in two days"):
+        read_with(tmp_path, BVP=str(EXPORT["BVP.csv"]) + "0\r\n")
+
+
 def test_paths_that_are_no_session(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"There is no .*nowhere.*folder or zip"):
         read_e4(tmp_path / "nowhere")
@@ -306,6 +332,101 @@ def test_a_link_in_a_zip_is_not_followed(tmp_path: Path) -> None:
     assert read_e4(path).signals.keys() == {"eda"}
 
 
+def moved(seconds: int) -> dict[str, Content]:
+    """The export as if it had been recorded later."""
+    return {
+        name: re.sub(r"1644226\d\d\d", lambda time: str(int(time[0]) + seconds), text)
+        for name, text in EXPORT.items()
+    }
+
+
+def test_a_session_of_three_seconds_is_a_session(tmp_path: Path) -> None:
+    short = {
+        "EDA": f"{START}.0\n4.0\n" + "0.2\n" * 12,
+        "BVP": f"{START}.0\n64.0\n" + "1.0\n" * 192,
+        "ACC": f"{START}.0,{START}.0,{START}.0\n32.0,32.0,32.0\n" + "0,0,64\n" * 96,
+        "HR": None,  # It comes ten seconds late.
+        "IBI": f"{START}.0, IBI\n",
+        "tags": "",
+    }
+    session = read_with(tmp_path, **short)
+    assert {name: s.duration for name, s in session.signals.items() if isinstance(s, Signal)} == {
+        "acc": 3.0,
+        "ppg": 3.0,
+        "eda": 3.0,
+        "temperature": 2.0,
+    }
+
+
+def test_sessions_are_joined_at_their_place_in_time(tmp_path: Path) -> None:
+    first = write_zip(tmp_path / "first.zip", EXPORT)
+    later = write_folder(tmp_path / "later", moved(60))
+    session = read_e4_sessions([later, first])
+    assert session.device == "Empatica E4"
+    assert session.started_at == datetime(2022, 2, 7, 9, 27, 41, tzinfo=UTC)
+    eda, gap = sampled(session, "eda"), int(Flag.GAP)
+    assert eda.n_times == 60 * 4 + 8
+    assert_array_equal(eda.data[0, [2, 242]], [0.166563, 0.166563])
+    assert_array_equal(eda.flags == gap, (eda.times >= 2) & (eda.times < 60))
+    assert np.isnan(eda.data[:, eda.flags == gap]).all()
+    settling = int(Flag.SETTLING)
+    assert_array_equal(np.flatnonzero(eda.flags & settling), [0, 1, 2, 3, 240, 241, 242, 243])
+    assert_allclose(events(session, "tags").times, [79, 139, 374.25, 434.25])
+    assert_array_equal(events(session, "tags").values, [1, 2, 3, 4])
+    assert_allclose(events(session, "ibi").times, [35.484375, 36.34375, 95.484375, 96.34375])
+    assert "eda: 1 gap, 58 s in all." in session.notes
+
+
+def test_a_folder_of_sessions_is_read_as_its_list(tmp_path: Path) -> None:
+    write_zip(tmp_path / "1644226061_A00.zip", EXPORT)
+    write_folder(tmp_path / "1644226121_A00", moved(60))
+    write_folder(tmp_path / "notes", {"notes.txt": "left wrist"})
+    session = read_e4_sessions(tmp_path)
+    assert sampled(session, "eda").n_times == 60 * 4 + 8
+    alone = read_e4_sessions(tmp_path / "1644226121_A00")
+    assert_array_equal(sampled(alone, "eda").data, sampled(read_with(tmp_path), "eda").data)
+    assert alone.notes == ()
+    with pytest.raises(DataError, match=r"holds no E4 session: expected zips, or folders"):
+        read_e4_sessions(tmp_path / "notes")
+    with pytest.raises(DataError, match=r"There is no .*nowhere"):
+        read_e4_sessions(tmp_path / "nowhere")
+
+
+def test_a_broken_session_of_several_is_left_out_only_if_asked(tmp_path: Path) -> None:
+    good = write_zip(tmp_path / "a.zip", EXPORT)
+    bad = write_zip(tmp_path / "b.zip", moved(60) | {"EDA.csv": f"{START}\n4\n0.1\nx\n"})
+    with pytest.raises(DataError, match=r"EDA\.csv has 'x' in line 4"):
+        read_e4_sessions(tmp_path)
+    session = read_e4_sessions(tmp_path, skip_broken=True)
+    assert_array_equal(sampled(session, "acc").data, sampled(read_e4(good), "acc").data)
+    (note,) = session.notes
+    assert note.startswith(f"Left out: {bad}/EDA.csv has 'x' in line 4; expected one number.")
+    with pytest.raises(DataError, match=r"EDA\.csv has 'x' in line 4"):
+        read_e4_sessions([bad], skip_broken=True)
+
+
+def test_two_exports_of_one_session_are_one(tmp_path: Path) -> None:
+    write_zip(tmp_path / "a.zip", EXPORT)
+    write_zip(tmp_path / "a (1).zip", EXPORT)
+    joined, once = read_e4_sessions(tmp_path), read_e4(tmp_path / "a.zip")
+    for name, signal in once.signals.items():
+        if isinstance(signal, Signal):
+            assert_array_equal(sampled(joined, name).data, signal.data)
+            assert_array_equal(sampled(joined, name).flags, signal.flags)
+        else:
+            assert_array_equal(events(joined, name).times, signal.times)
+            assert_array_equal(events(joined, name).values, signal.values)
+
+
+def test_sessions_of_two_wristbands_at_one_time_are_refused(tmp_path: Path) -> None:
+    write_zip(tmp_path / "left.zip", EXPORT)
+    write_zip(tmp_path / "right.zip", EXPORT | {"EDA.csv": f"{START}\n4\n" + "0.7\n" * 8})
+    with pytest.raises(
+        DataError, match=r"eda in the recording of .* begins 2 s before .*another person or device"
+    ):
+        read_e4_sessions(tmp_path)
+
+
 def _set_in_headers(path: Path, offset_in_local: int, value: bytes) -> None:
     """Overwrite a field that local and central header of a one-member zip have in the same order."""
     data = bytearray(path.read_bytes())
@@ -317,7 +438,7 @@ def _set_in_headers(path: Path, offset_in_local: int, value: bytes) -> None:
 
 def test_a_zip_that_expands_too_far_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = f"{START}\n4\n" + "0\n" * 100_000
-    module = "physioaffect.devices.empatica"
+    module = "physioaffect.devices._e4_files"
     path = write_zip(tmp_path / "a.zip", {"EDA.csv": bomb})
     folder = write_folder(tmp_path / "a", {"EDA.csv": bomb})
     assert sampled(read_e4(path), "eda").n_times == 100_000
@@ -442,6 +563,27 @@ def test_real_sessions(
     assert 25 < np.nanmedian(signals["temperature"].masked) < 37
     assert signals["eda"].data[0, 0] == 0
     assert np.nanmin(signals["eda"].masked) > 0
+
+
+def test_a_real_session_cut_in_two_and_joined_is_what_it_was(real_data: Path, tmp_path: Path) -> None:
+    path = real_data / "realdata" / "stress_predict" / "S05_E4.zip"
+    with zipfile.ZipFile(path) as archive:
+        texts = {name.rpartition("/")[2]: archive.read(name).decode() for name in archive.namelist()}
+    whole = read_e4(path)
+    for part, (first, last) in {"first": (0, 1200), "second": (1140, 10_000)}.items():
+        files: dict[str, Content] = {}
+        for name in ("ACC.csv", "BVP.csv", "EDA.csv", "TEMP.csv"):
+            head, rates, *lines = texts[name].splitlines()
+            rate = round(float(rates.split(",")[0]))
+            starts = ",".join(str(float(start) + first) for start in head.split(","))
+            files[name] = "\n".join([starts, rates, *lines[first * rate : last * rate]])
+        write_folder(tmp_path / part, files)
+    joined = read_e4_sessions(tmp_path)
+    for name in ("acc", "ppg", "eda", "temperature"):
+        old, new = sampled(whole, name), sampled(joined, name)
+        assert_array_equal(new.data, old.data)
+        assert_array_equal(new.flags, old.flags)
+        assert f"{name}: 60 s were recorded twice and taken once." in joined.notes
 
 
 def test_a_real_cut_export_has_signals_of_different_lengths(real_data: Path) -> None:
