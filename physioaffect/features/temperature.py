@@ -5,21 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import xarray as xr
 
-from physioaffect.features._windowed import (
-    Array,
-    checked,
-    highest,
-    lowest,
-    mean,
-    per_window,
-    sd,
-    slope_per_minute,
-    table,
-)
+from physioaffect.features._windowed import checked, table
 from physioaffect.recording import Trial
-from physioaffect.windows import Intervals
+from physioaffect.windows import Intervals, sample_grid
 
 __all__ = ["Temperature"]
 
@@ -38,7 +29,6 @@ class Temperature:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from physioaffect.recording import Signal
     >>> cooling = 33 - np.arange(480)[np.newaxis] / 480
     >>> skin = Signal(data=cooling, sfreq=4.0, ch_names=("TEMP",), kind="temperature", unit="degC")
@@ -56,6 +46,11 @@ class Temperature:
         """The one signal it reads."""
         return ("temperature",)
 
+    @property
+    def context(self) -> tuple[float, float]:
+        """Nothing outside of a window changes its features."""
+        return 0.0, 0.0
+
     def __call__(self, trial: Trial, intervals: Intervals) -> xr.DataArray:
         """Compute the features of one trial.
 
@@ -68,11 +63,17 @@ class Temperature:
         DataError
             If the trial lacks the signal, or it is not in degrees Celsius or has several channels.
         """
+        from physioaffect.features import _window_kernels as kernels  # noqa: PLC0415  It imports numba.
+
         skin = checked(trial, "temperature", unit="degC", n_channels=1)
 
-        def compute(windows: Array) -> tuple[Array, ...]:
-            x = windows[:, 0]
-            slope = slope_per_minute(x, sfreq=skin.sfreq)
-            return mean(x), sd(x), slope, highest(x) - lowest(x)
-
-        return table("temperature", per_window(skin, intervals, compute), _UNITS, estimator=_ESTIMATOR)
+        first, n_samples = sample_grid(skin, intervals)
+        x = np.ascontiguousarray(skin.masked[0], dtype=np.float64)
+        found = kernels.moments(np.where(np.isfinite(x), x, np.nan), first, n_samples)
+        values = [
+            found[:, kernels.MEAN],
+            found[:, kernels.SD],
+            found[:, kernels.SLOPE] * 60 * skin.sfreq,
+            found[:, kernels.HIGHEST] - found[:, kernels.LOWEST],
+        ]
+        return table("temperature", np.stack(values, axis=1), _UNITS, estimator=_ESTIMATOR)

@@ -17,12 +17,16 @@ import xarray as xr
 from sklearn.base import BaseEstimator, ClassifierMixin
 from support.tables import VALENCE
 
+from physioaffect.datasets import DREAMER
+from physioaffect.evaluation import evaluate, experiment
 from physioaffect.evaluation.protocols import get_protocol
+from physioaffect.evaluation.running import fitting
 from physioaffect.evaluation.running.fitting import run_jobs
 from physioaffect.evaluation.running.planning import make_jobs, make_plans
 from physioaffect.evaluation.running.run_description import describe_run
 from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.table import Table, make_table
+from physioaffect.graphs import network_estimator
 
 # Seconds of the 18 clips: from the shortest to the longest of the data set, 62 minutes in all.
 CLIPS = tuple(round(67 + 326 * (clip / 17) ** 1.27) for clip in range(18))
@@ -82,6 +86,37 @@ def dreamer_table() -> Table:
     return make_table(features, VALENCE)[0]
 
 
+def dreamer_features() -> xr.Dataset:
+    """Noise in place of the entropies of the last minute of each clip, 14 channels and 5 bands."""
+    table = dreamer_table()
+    last = np.array([CLIPS[order] - 60 for order in table.coords["order"]])
+    rows = np.flatnonzero(table.coords["window"].to_numpy() >= last)
+    values = np.random.default_rng(1).standard_normal((len(rows), 14, 5))
+    chosen = table.features.isel(window=rows).drop_dims(["channel", "band"])
+    return chosen.assign(de=(("window", "channel", "band"), values)).assign_coords(
+        channel=list(DREAMER.ch_names["eeg"]), band=["delta", "theta", "alpha", "beta", "gamma"]
+    )
+
+
+class Stopwatch:
+    """Seconds spent in some functions, wherever they are called from."""
+
+    def __init__(self, monkeypatch, places):
+        self.seconds = dict.fromkeys((name for _, name in places), 0.0)
+        for module, name in places:
+            monkeypatch.setattr(module, name, self._timed(name, getattr(module, name)))
+
+    def _timed(self, name, function):
+        def timed(*arguments, **options):
+            began = time.perf_counter()
+            try:
+                return function(*arguments, **options)
+            finally:
+                self.seconds[name] += time.perf_counter() - began
+
+        return timed
+
+
 def evaluate_constants(table: Table, folder: Path) -> dict[str, float]:
     """Everything between the feature table and the report; returns the seconds of each step."""
     models = {f"constant {number}": Constant() for number in range(N_MODELS)}
@@ -117,3 +152,21 @@ def bench_overhead(benchmark, capsys, tmp_path):
         sys.stdout.write(f"\n{len(table.coords):,} windows: {told}\n")
     # The fastest round: whatever else runs on the machine can only add.
     assert benchmark.stats.stats.min < LIMIT
+
+
+@pytest.mark.benchmark(group="a network's run, 23 folds of DREAMER, 24,840 windows")
+def bench_share_of_a_network_run(benchmark, monkeypatch, capsys):
+    """How much of a short run of DGCNN, permutations and importance included, is not fitting or reporting."""
+    features = dreamer_features()
+    places = [(network_estimator, "train"), (fitting, "fit"), (experiment, "write_report")]
+    watch = Stopwatch(monkeypatch, places)
+    benchmark.pedantic(
+        lambda: evaluate(features, task=VALENCE, models=["dgcnn"], protocols=["loso"]), rounds=1
+    )
+    total = benchmark.stats.stats.max
+    share = 1 - sum(watch.seconds.values()) / total
+    benchmark.extra_info |= {"total_s": total, "share": share} | watch.seconds
+    with capsys.disabled():
+        told = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in watch.seconds.items())
+        sys.stdout.write(f"\n{total:.1f} s, of which {told}; the rest is {share:.1%}\n")
+    assert share < 0.05
