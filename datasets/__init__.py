@@ -40,6 +40,9 @@ from .simulate_peripheral import (
     simulate_temperature,
 )
 from .stress_predict import STRESS_PREDICT
+from .watch import WATCH
+from .wearable import wearable
+from .wearable_files import find_recordings
 from .wesad import WESAD, WESAD_CHEST, wesad_e4, wesad_quest, wesad_respiban
 from .world import RHYTHMS, WORLDS, Moment, World, band_gains, heart_rate, latent_affect
 
@@ -64,6 +67,7 @@ __all__ = [
     "SEED_RAW",
     "SEED_V",
     "STRESS_PREDICT",
+    "WATCH",
     "WESAD",
     "WESAD_CHEST",
     "WORLDS",
@@ -77,6 +81,7 @@ __all__ = [
     "condition_task",
     "ferplus_majority",
     "ferplus_probability",
+    "find_recordings",
     "get",
     "get_any",
     "get_faces",
@@ -95,6 +100,7 @@ __all__ = [
     "simulate_respiration",
     "simulate_temperature",
     "unpickle",
+    "wearable",
     "wesad_e4",
     "wesad_quest",
     "wesad_respiban",
@@ -114,6 +120,7 @@ DATASETS = {
         SEED_RAW,
         SEED_V,
         STRESS_PREDICT,
+        WATCH,
         WESAD,
         WESAD_CHEST,
     )
@@ -122,7 +129,7 @@ DATASETS = {
 FACE_SETS = {faces.name: faces for faces in (AFFECTNET, CKPLUS, FERPLUS)}
 
 # Data sets whose value is made from what lies in a folder.
-FAMILIES_OF_DATASETS: dict[str, Callable[[Path], DataSet]] = {"bids": bids}
+FAMILIES_OF_DATASETS: dict[str, Callable[[Path], DataSet]] = {"bids": bids, "wearable": wearable}
 
 
 def get(name: str, root: Path | str | None = None) -> DataSet:

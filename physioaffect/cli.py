@@ -43,6 +43,7 @@ from physioaffect.cli_output import (
     print_left_out,
     print_table,
 )
+from physioaffect.cli_quality import quality_page
 from physioaffect.cli_reproduce import reproduce
 from physioaffect.cli_sweeps import compare, run
 
@@ -226,6 +227,12 @@ def features(  # An option is a parameter.
     subjects: SubjectsOption = None,
     jobs: JobsOption = None,
     cluster: ClusterOption = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write an HTML page on quality beside the store.")
+    ] = False,
+    csv_map: Annotated[
+        Path | None, typer.Option("--map", help="What text tables hold (TOML); for wearable.")
+    ] = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first broken subject.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
@@ -233,11 +240,14 @@ def features(  # An option is a parameter.
     with plain_errors():
         from joblib import cpu_count, parallel_config  # noqa: PLC0415
 
-        from physioaffect.datasets import get  # noqa: PLC0415
+        from physioaffect.datasets import get, wearable  # noqa: PLC0415
+        from physioaffect.errors import DataError  # noqa: PLC0415
         from physioaffect.features import open_features, read_exclusions, save_features  # noqa: PLC0415
         from physioaffect.parallel import open_cluster  # noqa: PLC0415
 
-        known = get(name, path)
+        if csv_map is not None and name != "wearable":
+            raise DataError(f"--map is for wearable, not for {name}.")
+        known = get(name, path) if csv_map is None else wearable(path, csv_map=csv_map)
         recipe = recipe_of(
             known, features=families, window=window, step=step, clean=clean, baseline=baseline, smooth=smooth
         )
@@ -262,6 +272,20 @@ def features(  # An option is a parameter.
                 client=client,
                 progress=lambda _who, total: tell("features", next(done), total),
             )
+            page = None
+            if report:
+                drawn = itertools.count(1)
+                page = quality_page(
+                    known,
+                    path,
+                    recipe,
+                    out,
+                    subjects=names(subjects) if subjects is not None else None,
+                    csv_map=csv_map,
+                    n_jobs=n_jobs,
+                    client=client,
+                    progress=lambda _who, total: tell("report", next(drawn), total),
+                )
         table, left_out = open_features(out), read_exclusions(out)
         shapes = {
             str(key): dict(zip(map(str, values.dims), values.shape, strict=True))
@@ -274,12 +298,16 @@ def features(  # An option is a parameter.
         )
         OUT.print_json(data=about | {"exclusions": [asdict(item) for item in left_out]})
         return
+    if known.name == "wearable":
+        OUT.print(plain(known.layout), soft_wrap=True)
     print_left_out(left_out)
     for key, shape in shapes.items():
         OUT.print(plain(f"{key}: {' x '.join(f'{size} {dim}' for dim, size in shape.items())}"))
     OUT.print(
         plain(f"{n_people} {'person' if n_people == 1 else 'people'}: {out}", style="bold"), soft_wrap=True
     )
+    if page is not None:
+        OUT.print(plain(f"Quality of every session: {page}", style="bold"), soft_wrap=True)
 
 
 @app.command()
@@ -350,7 +378,7 @@ def evaluate(
         recipe = recipe_of(
             known, features=features, window=window, step=step, clean=clean, baseline=baseline, smooth=smooth
         )
-        folder = out or Path("results") / f"{known.name}-{task or next(iter(known.tasks))}"
+        folder = out or Path("results") / f"{known.name}-{task or next(iter(known.tasks), 'unlabelled')}"
         with bar(not as_json) as tell:
             result = run_evaluation(
                 known,

@@ -40,7 +40,13 @@ FeaturesOption = Annotated[
 ]
 WindowOption = Annotated[float | None, typer.Option(min=0.1, help="Window length in seconds.")]
 StepOption = Annotated[float | None, typer.Option(min=0.1, help="Seconds between windows.")]
-CleanOption = Annotated[bool, typer.Option("--clean", help="Clean the EEG first, with the usual settings.")]
+CleanOption = Annotated[
+    bool,
+    typer.Option(
+        "--clean",
+        help="Clean the EEG first, with the usual settings; without EEG, mark what is not to be trusted.",
+    ),
+]
 BaselineOption = Annotated[
     str | None, typer.Option(help="Features relative to the rest before each trial: subtract, ratio or z.")
 ]
@@ -115,17 +121,15 @@ def recipe_of(
     smooth: str | None,
 ) -> Recipe:
     """Make the recipe that the options ask for."""
-    from physioaffect.features import default_recipe  # noqa: PLC0415
+    from physioaffect.features.defaults import default_recipe, usual_cleaning  # noqa: PLC0415
     from physioaffect.features.smoothing import smoothing_by_name  # noqa: PLC0415
-    from physioaffect.signals.eeg import EEGCleaning  # noqa: PLC0415
 
     return default_recipe(
         dataset,
         families=names(features) if features is not None else None,
         window=window,
         step=step,
-        # The rest before a trial is often shorter than the filter.
-        cleaning=(EEGCleaning(baseline_joins=True),) if clean else (),
+        cleaning=usual_cleaning(dataset) if clean else None,
         baseline=typing.cast(Any, baseline),  # Recipe refuses what it does not know.
         smoothing=() if smooth is None else (smoothing_by_name(smooth),),
     )

@@ -232,7 +232,7 @@ class Events:
     values : ndarray, shape (n_events,)
         One value each: an inter-beat interval in seconds, a tag's number.
     kind : str
-        ``"beats"``, ``"ibi"``, ``"tags"`` or ``"stimuli"``.
+        ``"beats"``, ``"ibi"``, ``"steps"``, ``"tags"`` or ``"stimuli"``.
     """
 
     times: NDArray[np.float64]
@@ -429,6 +429,9 @@ class DataSet:
     select : callable, optional
         ``select(source, signals, baseline)``: a source of which ``trials`` makes only the signals named, and
         baselines only if ``baseline``. It saves the time of converting and checking what nobody asked for.
+    is_raw_export : bool
+        Whether these are recordings as they came out of devices, which nobody has looked through: the usual
+        recipe then marks what is not to be trusted, finds beats, and takes every family that fits.
     is_split_by_subject : bool
         Whether subjects lie in files of their own, so that they can be read in parallel.
     simulate : callable, optional
@@ -458,6 +461,7 @@ class DataSet:
     open: Callable[[Path], dict[str, Any]]
     trials: Callable[[str, Any, Report], Iterator[Trial]]
     select: Callable[[Any, Collection[str], bool], Any] | None = None
+    is_raw_export: bool = False
     is_split_by_subject: bool = True
     simulate: Callable[..., Path] | None = None
     download: Callable[[Path], Path] | None = None

@@ -3,11 +3,11 @@
 This room knows nothing of data sets or evaluation.
 """
 
-from physioaffect.pinn.bursts import Bursts, find_bursts
-from physioaffect.pinn.deconvolution import Convex, Deconvolution, deconvolve
-from physioaffect.pinn.simulation import SimulatedEDA, simulate_eda
-from physioaffect.pinn.sudomotor import AffineEDA, Sudomotor
-from physioaffect.pinn.time_constants import TimeConstants, estimate_time_constants
+from .bursts import Bursts, find_bursts
+from .deconvolution import Convex, Deconvolution, deconvolve
+from .simulation import SimulatedEDA, simulate_eda
+from .sudomotor import AffineEDA, Sudomotor
+from .time_constants import TimeConstants, estimate_time_constants
 
 __all__ = [
     "AffineEDA",

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioaffect._compiled import compiled
-from physioaffect.pinn._elimination import SPLINES, factorise, solve
+
+from ._elimination import SPLINES, factorise, solve
 
 __all__ = ["interior_point", "spline_basis"]
 

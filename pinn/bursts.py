@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioaffect._compiled import compiled
-from physioaffect.pinn.deconvolution import Deconvolution
+
+from .deconvolution import Deconvolution
 
 __all__ = ["Bursts", "find_bursts"]
 

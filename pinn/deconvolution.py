@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
-from physioaffect.pinn._interior_point import interior_point, spline_basis
-from physioaffect.pinn.sudomotor import Sudomotor
 from physioaffect.signals.eda import Decomposition, highpass
 from physioaffect.signals.resampling import bring_down
+
+from ._interior_point import interior_point, spline_basis
+from .sudomotor import Sudomotor
 
 __all__ = ["Convex", "Deconvolution", "deconvolve"]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.pinn.sudomotor import Sudomotor
+from .sudomotor import Sudomotor
 
 __all__ = ["SimulatedEDA", "simulate_eda"]
 

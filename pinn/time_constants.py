@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
-from physioaffect.pinn.bursts import find_bursts
-from physioaffect.pinn.deconvolution import Convex, deconvolve
+
+from .bursts import find_bursts
+from .deconvolution import Convex, deconvolve
 
 __all__ = ["TimeConstants", "estimate_time_constants"]
 

@@ -174,6 +174,10 @@ def task_and_network(
     DataError
         If no network can be saved under that name, or torch is not installed.
     """
+    if not dataset.tasks:
+        raise ProtocolError(
+            f"{dataset.title} has no tasks: its sessions are not labelled. Nothing can be learned."
+        )
     task = task or next(iter(dataset.tasks))
     if task not in dataset.tasks:
         raise ProtocolError(f"{dataset.title} has no task {task!r}: use one of {', '.join(dataset.tasks)}.")

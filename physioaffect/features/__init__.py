@@ -5,18 +5,24 @@ from physioaffect.features.asymmetry import ASM, DASM, DCAU, RASM
 from physioaffect.features.bands import BANDS, RBTRANSFORMER, RBTRANSFORMER_PAPER, SEED, SEED_IV, Band, Bands
 from physioaffect.features.complexity import Hjorth, LineLength
 from physioaffect.features.connectivity import Connectivity
+from physioaffect.features.coupling import EDAHeartCoupling
 from physioaffect.features.covariance import Covariance, as_matrices
 from physioaffect.features.defaults import FAMILIES, default_recipe
 from physioaffect.features.differential_entropy import DifferentialEntropy
 from physioaffect.features.eda import EDA
+from physioaffect.features.emg import EMG
 from physioaffect.features.extraction import Extracted, SubjectFeatures, extract, extract_subjects
 from physioaffect.features.filter_bank import BandFilter
 from physioaffect.features.fractal import FractalDimension
 from physioaffect.features.frontal_alpha import FrontalAlphaAsymmetry
 from physioaffect.features.heart import HeartRate
+from physioaffect.features.hrv import HRV
 from physioaffect.features.motion import Motion
 from physioaffect.features.origin import Origin
 from physioaffect.features.recipe import Family, Recipe, Step
+from physioaffect.features.respiration import Respiration
+from physioaffect.features.respiration_heart import RespirationHeartCoupling
+from physioaffect.features.rotation import Rotation
 from physioaffect.features.smoothing import LDS, MovingAverage, smooth
 from physioaffect.features.spectral import BandPower, SpectralEntropy
 from physioaffect.features.store import save_features
@@ -31,7 +37,9 @@ __all__ = [
     "DASM",
     "DCAU",
     "EDA",
+    "EMG",
     "FAMILIES",
+    "HRV",
     "LDS",
     "RASM",
     "RBTRANSFORMER",
@@ -46,6 +54,7 @@ __all__ = [
     "Connectivity",
     "Covariance",
     "DifferentialEntropy",
+    "EDAHeartCoupling",
     "Extracted",
     "Family",
     "FractalDimension",
@@ -57,6 +66,9 @@ __all__ = [
     "MovingAverage",
     "Origin",
     "Recipe",
+    "Respiration",
+    "RespirationHeartCoupling",
+    "Rotation",
     "SpectralEntropy",
     "Step",
     "SubjectFeatures",

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from physioaffect.features._nn import NN, nn_of
 from physioaffect.features._windowed import Array, checked
-from physioaffect.features.eda import _Named
+from physioaffect.features.decomposing import checked_decomposition, context_of, function_of
 from physioaffect.recording import Signal, Trial
-from physioaffect.signals.eda import DECOMPOSITION_CONTEXTS, DECOMPOSITIONS, Decompose, ResampleEDA
+from physioaffect.signals.eda import Decompose, ResampleEDA
 from physioaffect.windows import Intervals
 
 __all__ = ["EDAHeartCoupling", "rate_per_second"]
@@ -143,14 +143,7 @@ class EDAHeartCoupling:
     def __post_init__(self) -> None:
         if not 0 <= self.max_lag <= 30:
             raise ValueError(f"max_lag is a number of seconds from 0 to 30, got {self.max_lag}.")
-        if isinstance(self.decompose, str):
-            if self.decompose not in DECOMPOSITIONS:
-                raise ValueError(
-                    f"Unknown decomposition {self.decompose!r}: use one of "
-                    f"{', '.join(sorted(DECOMPOSITIONS))} or a function."
-                )
-        elif not isinstance(self.decompose, _Named):
-            object.__setattr__(self, "decompose", _Named(self.decompose))
+        object.__setattr__(self, "decompose", checked_decomposition(self.decompose))
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -160,8 +153,7 @@ class EDAHeartCoupling:
     @property
     def context(self) -> tuple[float, float]:
         """Seconds before and after a window outside of which nothing changes its features."""
-        how = self.decompose
-        known = DECOMPOSITION_CONTEXTS[how] if isinstance(how, str) else how.context  # type: ignore[attr-defined]
+        known = context_of(self.decompose)
         own = ResampleEDA().context[0] + 1, ResampleEDA().context[1] + 1
         return max(known[0] + own[0], _LONGEST_S), max(known[1] + own[1], _LONGEST_S)
 
@@ -197,7 +189,7 @@ class EDAHeartCoupling:
         eda = checked(trial, "eda", unit="uS", n_channels=1)
         if eda.sfreq > _FASTEST_HZ:
             eda = ResampleEDA()(replace(trial, signals={"eda": eda})).signal("eda")
-        decompose = DECOMPOSITIONS[self.decompose] if isinstance(self.decompose, str) else self.decompose
+        decompose = function_of(self.decompose)
         parts = decompose(eda.masked[0].astype(np.float64), sfreq=eda.sfreq)
         seconds, first, last = _grid(intervals)
         rate = seconds.rate(nn_of(trial, self.source))

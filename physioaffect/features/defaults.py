@@ -11,22 +11,31 @@ from physioaffect.features.asymmetry import ASM, DASM, DCAU, RASM
 from physioaffect.features.bands import SEED, Bands
 from physioaffect.features.complexity import Hjorth, LineLength
 from physioaffect.features.connectivity import Connectivity
+from physioaffect.features.coupling import EDAHeartCoupling
 from physioaffect.features.covariance import Covariance
 from physioaffect.features.differential_entropy import DifferentialEntropy
 from physioaffect.features.eda import EDA
+from physioaffect.features.emg import EMG
 from physioaffect.features.fractal import FractalDimension
 from physioaffect.features.frontal_alpha import FrontalAlphaAsymmetry
 from physioaffect.features.heart import HeartRate
+from physioaffect.features.hrv import HRV
 from physioaffect.features.motion import Motion
 from physioaffect.features.recipe import Family, Recipe, Step
+from physioaffect.features.respiration import Respiration
+from physioaffect.features.respiration_heart import RespirationHeartCoupling
+from physioaffect.features.rotation import Rotation
 from physioaffect.features.smoothing import Smoothing
 from physioaffect.features.spectral import BandPower, SpectralEntropy
 from physioaffect.features.temperature import Temperature
 from physioaffect.features.topomap import TopographicMap
 from physioaffect.recording import DataSet
+from physioaffect.signals.beats import BeatsFromECG, BeatsFromPPG, BeatsOfHeart
+from physioaffect.signals.eeg import EEGCleaning
+from physioaffect.signals.quality import MarkQuality
 from physioaffect.windows import Windowing
 
-__all__ = ["FAMILIES", "default_recipe"]
+__all__ = ["FAMILIES", "default_recipe", "usual_cleaning"]
 
 
 def _bands(dataset: DataSet) -> Bands:
@@ -62,10 +71,48 @@ FAMILIES: dict[str, Callable[[DataSet], Family]] = {
     "hr": lambda _: HeartRate(),
     "temperature": lambda _: Temperature(),
     "motion": lambda _: Motion(),
+    "rotation": lambda _: Rotation(),
+    "hrv": lambda _: HRV(),
+    "respiration": lambda _: Respiration(),
+    "emg": lambda _: EMG(),
+    "eda_heart": lambda _: EDAHeartCoupling(),
+    "resp_heart": lambda _: RespirationHeartCoupling(),
 }
 """Families by name, each as it suits a data set: with bands inside what its recordings still hold."""
 
 _USUAL = ("de", "eda", "hr", "temperature", "motion")
+# Of what nobody has looked through. Beats are often missing there, and with them what is made of them.
+_OF_EXPORTS = (
+    *_USUAL,
+    "rotation",
+    "hrv",
+    "respiration",
+    "emg",
+    "eda_heart",
+    "resp_heart",
+)
+
+
+def usual_cleaning(dataset: DataSet) -> tuple[Step, ...]:
+    """The steps that suit a data set's signals: `EEGCleaning` where there is EEG, elsewhere `MarkQuality`."""
+    # The rest before a trial is often shorter than the filter.
+    return (EEGCleaning(baseline_joins=True),) if "eeg" in dataset.sfreqs else (MarkQuality(),)
+
+
+def _signals(dataset: DataSet) -> set[str]:
+    """What a trial holds or can be given."""
+    return {*dataset.sfreqs, *(["ibi"] if {"ecg", "ppg"} & set(dataset.sfreqs) else [])}
+
+
+def _beats(dataset: DataSet, families: Sequence[Family], steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The step that finds beats, if a family is made of them and no step given finds them."""
+    finders = (BeatsFromECG, BeatsFromPPG, BeatsOfHeart)
+    is_needed = any("ibi" in family.signals for family in families)
+    if not is_needed or any(isinstance(step, finders) for step in steps):
+        return ()
+    if {"ecg", "ppg"} <= set(dataset.sfreqs):
+        return (BeatsOfHeart(),)
+    return (BeatsFromECG(),) if "ecg" in dataset.sfreqs else (BeatsFromPPG(),)
 
 
 def default_recipe(
@@ -74,7 +121,7 @@ def default_recipe(
     families: Sequence[str] | None = None,
     window: float | None = None,
     step: float | None = None,
-    cleaning: Sequence[Step] = (),
+    cleaning: Sequence[Step] | None = None,
     baseline: Literal["ratio", "subtract", "z"] | None = None,
     smoothing: Sequence[Smoothing] = (),
 ) -> Recipe:
@@ -85,11 +132,15 @@ def default_recipe(
     dataset : DataSet
         Says the windows, the signals and the band that its EEG still holds.
     families : sequence of str, optional
-        Names of ``FAMILIES``. Default: de, eda, hr, temperature and motion, as far as there are signals.
+        Names of ``FAMILIES``. Default: de, eda, hr, temperature and motion, as far as there are signals; of
+        raw exports of devices every family of the body that fits.
     window, step : float, optional
         Length and step of the windows in seconds instead of the data set's own; a window without a step
         means no overlap.
-    cleaning, baseline, smoothing
+    cleaning : sequence of Step, optional
+        As in `Recipe`. Default: none, or `usual_cleaning` of raw exports of devices. Families that are made
+        of beats get a step that finds them where no step given does.
+    baseline, smoothing
         As in `Recipe`. Default: none.
 
     Raises
@@ -97,15 +148,17 @@ def default_recipe(
     DataError
         If a family is unknown, or none fits.
     """
+    signals = _signals(dataset)
     if families is None:
-        made = [FAMILIES[name](dataset) for name in _USUAL]
-        features = tuple(family for family in made if set(family.signals) <= set(dataset.sfreqs))
+        usual = _OF_EXPORTS if dataset.is_raw_export else _USUAL
+        made = [FAMILIES[name](dataset) for name in usual]
+        features = tuple(family for family in made if set(family.signals) <= signals)
     else:
         if unknown := [name for name in families if name not in FAMILIES]:
             raise DataError(f"Unknown features {unknown[0]!r}: use some of {', '.join(FAMILIES)}.")
         features = tuple(FAMILIES[name](dataset) for name in families)
         for family in features:
-            if lacking := sorted(set(family.signals) - set(dataset.sfreqs)):
+            if lacking := sorted(set(family.signals) - signals):
                 raise DataError(
                     f"Features {family.name} need {', '.join(lacking)}; {dataset.title} has "
                     f"{', '.join(sorted(dataset.sfreqs))}."
@@ -114,6 +167,8 @@ def default_recipe(
         raise DataError(
             f"No family of features fits the signals of {dataset.title}: {', '.join(dataset.sfreqs)}."
         )
+    if cleaning is None:
+        cleaning = usual_cleaning(dataset) if dataset.is_raw_export else ()
     windows = Windowing(
         duration=dataset.window if window is None else window,
         step=step if step is not None or window is not None else dataset.step,
@@ -121,7 +176,7 @@ def default_recipe(
     )
     return Recipe(
         windows=windows,
-        cleaning=tuple(cleaning),
+        cleaning=(*cleaning, *_beats(dataset, features, cleaning)),
         features=features,
         baseline=baseline,
         smoothing=tuple(smoothing),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, is_dataclass, replace
-from types import FunctionType
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
@@ -14,10 +12,9 @@ from numpy.typing import NDArray
 
 from physioaffect.features._window_spectrum import band_power, window_spectra
 from physioaffect.features._windowed import Array, checked, table
+from physioaffect.features.decomposing import checked_decomposition, context_of, function_of
 from physioaffect.recording import Trial
 from physioaffect.signals.eda import (
-    DECOMPOSITION_CONTEXTS,
-    DECOMPOSITIONS,
     Decompose,
     Decomposition,
     ResampleEDA,
@@ -68,38 +65,6 @@ _LOWEST_HZ = 0.01
 _SEGMENT_S = 64.0
 
 
-class _Named:
-    """A decomposition that a recipe can write down: its text says what it is, not where it lies in memory."""
-
-    def __init__(self, function: Decompose) -> None:
-        self._function = function
-        if isinstance(function, FunctionType) and "<" not in function.__qualname__:
-            self._name = f"{function.__module__}.{function.__qualname__}"
-        elif is_dataclass(function) and not isinstance(function, type):
-            self._name = f"{type(function).__module__}.{function!r}"
-        else:
-            raise ValueError(
-                "decompose needs a function with a name of its own or a dataclass of settings, got "
-                f"{function!r}: the recipe has to say what it was. Write it as `def` at the top of a module."
-            )
-
-    @property
-    def context(self) -> tuple[float, float]:
-        return getattr(self._function, "context", (math.inf, math.inf))
-
-    def __call__(self, eda: NDArray[np.floating[Any]], *, sfreq: float) -> Decomposition:
-        return self._function(eda, sfreq=sfreq)
-
-    def __str__(self) -> str:
-        return self._name
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Named) and self._function == other._function
-
-    def __hash__(self) -> int:
-        return hash(self._name)
-
-
 @dataclass(frozen=True, kw_only=True)
 class EDA:
     """Features of skin conductance in microsiemens.
@@ -107,10 +72,10 @@ class EDA:
     Parameters
     ----------
     decompose : str or callable
-        How to split tonic from phasic: a name of `physioaffect.signals.eda.DECOMPOSITIONS`, a function of a
-        module, or a frozen dataclass of settings, called as ``decompose(eda, sfreq=4.0)``. It sees each trial
-        once and as a whole, with NaN where samples are flagged. A recipe knows it by its name: one that
-        gives other numbers needs another name.
+        How to split tonic from phasic: a name of `physioaffect.features.decomposing.DECOMPOSITIONS`, a
+        function of a module, or a frozen dataclass of settings, called as ``decompose(eda, sfreq=4.0)``. It
+        sees each trial once and as a whole, with NaN where samples are flagged. A recipe knows it by its
+        name: one that gives other numbers needs another name.
     threshold : float
         Smallest response in microsiemens that counts.
     incomplete : bool
@@ -170,14 +135,7 @@ class EDA:
     def __post_init__(self) -> None:
         if not self.threshold > 0:
             raise ValueError(f"threshold must be above 0 uS, got {self.threshold}.")
-        if isinstance(self.decompose, str):
-            if self.decompose not in DECOMPOSITIONS:
-                raise ValueError(
-                    f"Unknown decomposition {self.decompose!r}: use one of "
-                    f"{', '.join(sorted(DECOMPOSITIONS))} or a function."
-                )
-        elif not isinstance(self.decompose, _Named):
-            object.__setattr__(self, "decompose", _Named(self.decompose))
+        object.__setattr__(self, "decompose", checked_decomposition(self.decompose))
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -191,13 +149,7 @@ class EDA:
         Infinite for a decomposition that does not say it (an attribute ``context``). A response in the window
         may reach ten seconds out of it, its neighbour ten more, and so may what that one stands out from.
         """
-        how = self.decompose
-        everything = (math.inf, math.inf)
-        known = (
-            DECOMPOSITION_CONTEXTS.get(how, everything)
-            if isinstance(how, str)
-            else getattr(how, "context", everything)
-        )
+        known = context_of(self.decompose)
         around = 3 * RESPONSE_CONTEXT_S + ResampleEDA().context[0]
         return known[0] + around, known[1] + around
 
@@ -217,7 +169,7 @@ class EDA:
         eda = recorded
         if eda.sfreq > _FASTEST_HZ:
             eda = ResampleEDA()(replace(trial, signals={"eda": eda})).signal("eda")
-        decompose = DECOMPOSITIONS[self.decompose] if isinstance(self.decompose, str) else self.decompose
+        decompose = function_of(self.decompose)
         level: NDArray[np.float64] = eda.masked[0].astype(np.float64)
         level[~np.isfinite(level)] = np.nan
         parts = decompose(level, sfreq=eda.sfreq)

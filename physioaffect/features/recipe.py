@@ -58,8 +58,8 @@ class Family(Protocol):
 class Covered(Protocol):
     """A family that tells itself how much of a window it rests on, because its signals' samples do not.
 
-    It may also have a ``min_coverage`` of its own, a share from 0 to 1 that its definition needs; otherwise
-    the recipe's counts.
+    It may also have a ``min_coverage`` of its own, a share from 0 to 1 that its definition needs, whatever
+    less the recipe asks for.
     """
 
     def coverage(self, trial: Trial, intervals: Intervals) -> NDArray[np.float64]:

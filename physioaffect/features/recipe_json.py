@@ -13,19 +13,28 @@ from physioaffect.features.aperiodic import Aperiodic
 from physioaffect.features.asymmetry import ASM, DASM, DCAU, RASM
 from physioaffect.features.complexity import Hjorth, LineLength
 from physioaffect.features.connectivity import Connectivity
+from physioaffect.features.coupling import EDAHeartCoupling
 from physioaffect.features.covariance import Covariance
 from physioaffect.features.differential_entropy import DifferentialEntropy
 from physioaffect.features.eda import EDA
+from physioaffect.features.emg import EMG
 from physioaffect.features.fractal import FractalDimension
 from physioaffect.features.frontal_alpha import FrontalAlphaAsymmetry
 from physioaffect.features.heart import HeartRate
+from physioaffect.features.hrv import HRV
 from physioaffect.features.motion import Motion
 from physioaffect.features.recipe import Recipe
+from physioaffect.features.respiration import Respiration
+from physioaffect.features.respiration_heart import RespirationHeartCoupling
+from physioaffect.features.rotation import Rotation
 from physioaffect.features.smoothing import LDS, MovingAverage
 from physioaffect.features.spectral import BandPower, SpectralEntropy
 from physioaffect.features.temperature import Temperature
 from physioaffect.features.topomap import TopographicMap
+from physioaffect.signals.beats import BeatsFromECG, BeatsFromPPG, BeatsOfHeart
+from physioaffect.signals.eda import ResampleEDA
 from physioaffect.signals.eeg import EEGCleaning
+from physioaffect.signals.quality import MarkQuality
 from physioaffect.windows import Windowing
 
 __all__ = ["recipe_from_json"]
@@ -36,24 +45,30 @@ def _by_name(*classes: Any) -> dict[str, Any]:
 
 
 PARTS: Mapping[str, Mapping[str, Any]] = {
-    "cleaning": _by_name(EEGCleaning),
+    "cleaning": _by_name(BeatsFromECG, BeatsFromPPG, BeatsOfHeart, EEGCleaning, MarkQuality, ResampleEDA),
     "features": _by_name(
         ASM,
         DASM,
         DCAU,
         EDA,
+        EMG,
+        HRV,
         RASM,
         Aperiodic,
         BandPower,
         Connectivity,
         Covariance,
         DifferentialEntropy,
+        EDAHeartCoupling,
         FractalDimension,
         FrontalAlphaAsymmetry,
         HeartRate,
         Hjorth,
         LineLength,
         Motion,
+        Respiration,
+        RespirationHeartCoupling,
+        Rotation,
         SpectralEntropy,
         Temperature,
         TopographicMap,

@@ -63,7 +63,7 @@ def features_of_trial(trial: Trial, recipe: Recipe) -> xr.Dataset:
         within the trial; ``start``, ``duration`` and ``elapsed`` are in seconds, after the trial's onset and
         after the session's first onset (NaN if the files do not tell). ``coverage_de`` is the share of the
         window that the family ``de`` rests on, and so on; the family's values are NaN where it is below the
-        recipe's ``min_coverage`` (or the family's own). ``quality`` is the smallest of them.
+        recipe's ``min_coverage`` or the family's own. ``quality`` is the smallest of them.
 
     Raises
     ------
@@ -110,7 +110,8 @@ def _families(
     for family in recipe.features:
         values = family(trial, intervals)
         covered[family.name] = share = coverage_of(family, trial, intervals)
-        is_covered = share >= getattr(family, "min_coverage", recipe.windows.min_coverage)
+        needed = max(recipe.windows.min_coverage, getattr(family, "min_coverage", 0.0))
+        is_covered = share >= needed
         if not is_covered.all():
             is_there = np.reshape(is_covered, (-1, *[1] * (values.ndim - 1)))
             values = values.copy(data=np.where(is_there, values.values, np.nan))

@@ -9,9 +9,10 @@ from physioaffect.reproduce.histn import HISTN
 from physioaffect.reproduce.rbtransformer import RBTRANSFORMER_SYSTEM
 from physioaffect.reproduce.running import Reproduction, reproduce
 from physioaffect.reproduce.values import Experiment, Published, Request, Row, System
+from physioaffect.reproduce.wears import WEARS
 from physioaffect.reproduce.wesad import WESAD_SYSTEM
 
 __all__ = ["SYSTEMS", "Experiment", "Published", "Reproduction", "Request", "Row", "System", "reproduce"]
 
-SYSTEMS = {system.name: system for system in (HISTN, RBTRANSFORMER_SYSTEM, WESAD_SYSTEM)}
+SYSTEMS = {system.name: system for system in (HISTN, RBTRANSFORMER_SYSTEM, WEARS, WESAD_SYSTEM)}
 """All systems by name."""

@@ -174,7 +174,10 @@ def reproduce(  # noqa: PLR0913  All options are named.
                 tables[key] = _kept_table(
                     dataset, root, experiment, out / f"features-{key}.zarr", subjects, n_jobs, progress
                 )
-            data, options = _columns(tables[key], experiment), {"subjects": subjects}
+            data = _columns(tables[key], experiment)
+            # Who has no usable trial, such as Stress-Predict's S01 without labels, is not in the table.
+            present = set(map(str, data["subject"].values))
+            options = {"subjects": subjects and [name for name in subjects if name in present]}
         result = evaluate(
             data,
             models=experiment.models,

@@ -27,12 +27,14 @@ __all__ = [
     "Beats",
     "BeatsFromECG",
     "BeatsFromPPG",
+    "BeatsOfHeart",
     "beats_from_ecg",
     "beats_from_ppg",
     "heart_rate",
 ]
 
 Floats = NDArray[np.float64]
+Reads = Literal["ecg", "ppg"]
 
 
 def _checked(quality: float, rate_sfreq: float | None) -> None:
@@ -191,3 +193,53 @@ class BeatsFromECG:
             ecg, sfreq=signal.sfreq, min_quality=self.min_quality, first=_number_of_first(signal)
         )
         return _with_beats(trial, signal, beats, self.rate_sfreq)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeatsOfHeart:
+    """Cleaning step that makes ``ibi`` of a trial's ``ecg`` where that was recorded, else of its ``ppg``.
+
+    Parameters
+    ----------
+    ecg : BeatsFromECG
+        How an ECG is read.
+    ppg : BeatsFromPPG
+        How a pulse wave is read.
+
+    Notes
+    -----
+    For recordings of several devices in one table. A trial in which neither holds a sample has an ``ibi``
+    without beats.
+    """
+
+    name: ClassVar[str] = "beats"
+    version: ClassVar[int] = 1
+
+    ecg: BeatsFromECG = BeatsFromECG()
+    ppg: BeatsFromPPG = BeatsFromPPG()
+
+    @property
+    def context(self) -> tuple[float, float]:
+        """Seconds before and after a moment outside of which nothing changes what comes out."""
+        return CONTEXT_S
+
+    def __call__(self, trial: Trial) -> Trial:
+        """Return the trial with its beats.
+
+        Raises
+        ------
+        DataError
+            If the trial has neither signal, or at too low a rate.
+        """
+        steps: dict[Reads, BeatsFromECG | BeatsFromPPG] = {"ecg": self.ecg, "ppg": self.ppg}
+        there = [name for name in steps if isinstance(trial.signals.get(name), Signal)]
+        if not there:
+            raise DataError(
+                f"Beats are found in an ecg or a ppg; subject {trial.subject}, trial {trial.trial} has "
+                f"{', '.join(sorted(trial.signals)) or 'no signal'}. Choose features that need no beats."
+            )
+        recorded = [name for name in there if np.isfinite(trial.signal(name).data).any()]
+        if not recorded:
+            nothing = Events(times=np.empty(0), values=np.empty(0), kind="ibi")
+            return replace(trial, signals={**trial.signals, "ibi": nothing})
+        return steps[recorded[0]](trial)

@@ -5,6 +5,7 @@ one person of a full-size DREAMER out: 18 clips, windows of 1 s. Five models are
 model and its four baselines.
 """
 
+import importlib
 import itertools
 import sys
 import time
@@ -26,7 +27,6 @@ from physioaffect.evaluation.running.planning import make_jobs, make_plans
 from physioaffect.evaluation.running.run_description import describe_run
 from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.table import Table, make_table
-from physioaffect.graphs import network_estimator
 
 # Seconds of the 18 clips: from the shortest to the longest of the data set, 62 minutes in all.
 CLIPS = tuple(round(67 + 326 * (clip / 17) ** 1.27) for clip in range(18))
@@ -158,6 +158,7 @@ def bench_overhead(benchmark, capsys, tmp_path):
 def bench_share_of_a_network_run(benchmark, monkeypatch, capsys):
     """How much of a short run of DGCNN, permutations and importance included, is not fitting or reporting."""
     features = dreamer_features()
+    network_estimator = importlib.import_module("physioaffect.graphs.network_estimator")
     places = [(network_estimator, "train"), (fitting, "fit"), (experiment, "write_report")]
     watch = Stopwatch(monkeypatch, places)
     benchmark.pedantic(

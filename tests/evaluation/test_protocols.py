@@ -86,6 +86,7 @@ FIXED = [
     "front_back",
     "trial_blocks_3fold",
     "cross_session",
+    "cross_stimulus",
     "loso",
 ]
 
@@ -420,6 +421,39 @@ def test_who_alone_met_other_stimuli_is_reported_by_loso_stimulus():
     assert len(folds) == 2
 
 
+def test_cross_stimulus_leaves_out_one_clip_of_everybody():
+    coords = coords_of(n_subjects=3, n_trials=6, n_windows=2)
+    folds = folds_of("cross_stimulus", coords)
+    assert [fold.name for fold in folds] == list(map(str, coords["stimulus"].unique()))
+    for fold in folds:
+        assert set(coords["stimulus"].iloc[fold.test_idx]) == {fold.name}
+        assert set(coords["subject"].iloc[fold.test_idx]) == {"S1", "S2", "S3"}
+        rest = coords["stimulus"] != fold.name
+        assert sorted(fold.fitted_idx) == np.flatnonzero(rest).tolist()
+
+
+def test_cross_stimulus_deals_within_the_classes_of_each_data_set():
+    one = coords_of(n_subjects=2, n_trials=6, n_windows=1)
+    one["target"] = np.array(["low", "high"])[one["stimulus"].astype(int) % 2]
+    both = pd.concat([one, one.assign(dataset="other")], ignore_index=True)
+    folds = folds_of("cross_stimulus_3fold", both)
+    assert sorted(np.concatenate([fold.test_idx for fold in folds])) == list(range(len(both)))
+    for fold in folds:
+        tested = both.iloc[fold.test_idx]
+        assert (tested.groupby(["dataset", "target"])["stimulus"].nunique() == 1).all()
+        assert len(tested) == 8
+
+
+def test_who_met_nothing_else_is_reported_by_cross_stimulus():
+    coords = coords_of(n_subjects=2, n_trials=6, n_windows=1)
+    coords.loc[coords["subject"] == "S2", "stimulus"] = "0"
+    reported: list[Exclusion] = []
+    folds = list(get_protocol("cross_stimulus").split(coords, np.random.default_rng(0), reported.append))
+    assert [item.subject for item in reported] == ["S2"]
+    assert "met no stimuli but those of one group" in reported[0].reason
+    assert all(set(coords["subject"].iloc[fold.test_idx]) == {"S1"} for fold in folds)
+
+
 def test_cross_dataset_tests_each_data_set_on_the_others():
     one, two = coords_of(n_subjects=2), coords_of(n_subjects=3)
     both = pd.concat([one, two.assign(dataset="other")], ignore_index=True)
@@ -439,6 +473,7 @@ def test_cross_dataset_tests_each_data_set_on_the_others():
         ("loso_2fold", r"into 2 folds, but there are only 1\. Use loso"),
         ("loso_stimulus_3fold", r"there are 1 people and 6 stimuli\. .*use within_subject_trial"),
         ("loso_stimulus_7fold", r"there are 1 people and 6 stimuli"),
+        ("cross_stimulus_7fold", r"one of 7 groups of stimuli, but there are 6 stimuli\. Add stimuli"),
         ("cross_dataset", r"there is only made\. Join the feature tables of several with join_features"),
         ("cross_session", r"subject S1 has no second session\. Use"),
     ],
@@ -510,6 +545,8 @@ class Name(NamedTuple):
         Name("loso_10fold", "loso_10fold"),
         Name("loso_stimulus", "loso_stimulus_3fold"),
         Name("loso_stimulus_5fold", "loso_stimulus_5fold"),
+        Name("cross_stimulus", "cross_stimulus"),
+        Name("cross_stimulus_5fold", "cross_stimulus_5fold"),
         Name("within_subject_trial", "within_subject_trial"),
         Name("within_subject_trial_10fold", "within_subject_trial_10fold"),
         Name("within_subject_trial_loto", "within_subject_trial_loto"),
@@ -553,6 +590,7 @@ def test_an_unknown_protocol_is_refused_with_the_known_ones(name):
     ("name", "sentence"),
     [
         ("loso_1fold", "loso_kfold needs a number of folds from 2, got 1"),
+        ("cross_stimulus_1fold", "cross_stimulus needs a number of groups from 2, got 1"),
         ("loso_stimulus_1fold", "loso_stimulus needs a number of groups from 2, got 1"),
         ("within_subject_trial_0fold", "within_subject_trial_kfold needs a number of folds from 2, got 0"),
         ("trial_chunk_1", "trial_chunk needs a number of parts from 2, got 1"),
@@ -603,6 +641,7 @@ def test_what_is_shared_is_measured():
 
     assert shared("loso") == {(0, 0, 0, 1, 0)}
     assert shared("loso_stimulus_3fold") == {(0, 0, 0, 0, 0)}
+    assert shared("cross_stimulus") == {(1, 1, 0, 0, 0)}
     assert shared("cross_dataset") == {(0, 0, 0, 0, 0)}
     assert shared("cross_session") == {(1, 0, 0, 1, 0)}
     assert {own[:3] for own in shared("within_subject_trial_loto")} == {(1, 1, 0)}

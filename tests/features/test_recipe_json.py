@@ -159,7 +159,11 @@ def changed(path: str, value: object) -> str:
         ),
         ("features.0.name", ["de"], "has \\['de'\\] under features"),
         ("features.0.name", "eeg_cleaning", "'eeg_cleaning' under features"),
-        ("cleaning.0.name", "os.system", "'os.system' under cleaning; this version .* knows eeg_cleaning"),
+        (
+            "cleaning.0.name",
+            "os.system",
+            "'os.system' under cleaning; this version .* knows beats, ecg_beats, eda_resample, eeg_cleaning",
+        ),
         ("smoothing.0.name", "__class__", "'__class__' under smoothing; .* knows lds, moving_average"),
         (
             "features.0.version",

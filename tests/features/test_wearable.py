@@ -118,8 +118,11 @@ def test_missing_samples_are_passed_over_in_silence(family: Family, how: str) ->
         warnings.simplefilter("error")
         features = family(trial_of(spoilt), Windowing(duration=60).intervals(240))
     assert np.isnan(features.values[:2]).all()
-    assert np.isfinite(features.values[2:]).all()
-    assert (np.abs(features.values[2:]) < 1e4).all()
+    # Spectra need whole segments, of which these windows have less than half: see test_motion.
+    of_spectra = ("power_0_3", "power_3_8", "dominant_frequency", "spectral_entropy", "step_rate")
+    is_plain = [not str(one).endswith(of_spectra) for one in features[features.dims[1]].values]
+    assert np.isfinite(features.values[2:, is_plain]).all()
+    assert (np.abs(features.values[2:, is_plain]) < 1e4).all()
 
 
 @every_family
@@ -228,7 +231,7 @@ def test_a_decomposition_without_a_name_is_refused() -> None:
     nameless: Callable[..., Decomposition] = lambda eda, sfreq: highpass(eda, sfreq=sfreq)  # noqa: E731
     with pytest.raises(ValueError, match="decompose needs a function with a name of its own"):
         EDA(decompose=nameless)
-    with pytest.raises(ValueError, match="Unknown decomposition 'cvxeda': use one of highpass or a function"):
+    with pytest.raises(ValueError, match="Unknown decomposition 'cvxeda': use one of convex, highpass, "):
         EDA(decompose="cvxeda")
     with pytest.raises(ValueError, match="threshold must be above 0 uS"):
         EDA(threshold=0.0)

@@ -1,6 +1,7 @@
 """The convex decomposition on recordings of which every part is known, and on real ones."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from physioaffect.pinn import (
     find_bursts,
     simulate_eda,
 )
+
+LINE: Any = "line"
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +223,7 @@ def test_what_no_skin_does_is_refused(eda, sfreq, message):
     ("make", "message"),
     [
         (lambda: Convex(sparsity=0), "sparsity must be above 0, got 0"),
-        (lambda: Convex(tonic="line"), "tonic must be 'curvature' or 'cvxeda', got 'line'"),
+        (lambda: Convex(tonic=LINE), "tonic must be 'curvature' or 'cvxeda', got 'line'"),
         (lambda: Convex(max_sfreq=0.5), "max_sfreq must be at least 1 Hz"),
         (lambda: find_bursts(deconvolve(simulate_eda(60).eda, sfreq=4.0), threshold=0), "threshold"),
         (lambda: deconvolve(np.ones((2, 400)), sfreq=4.0), r"eda must be \(n_times,\)"),

@@ -1,5 +1,7 @@
 """The fast solver against dense algebra and against Clarabel."""
 
+from importlib import import_module
+
 import clarabel
 import numpy as np
 import pytest
@@ -9,11 +11,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.interpolate import BSpline
 
-from physioaffect.pinn._elimination import factorise, solve
-from physioaffect.pinn._interior_point import interior_point, spline_basis
-from physioaffect.pinn.deconvolution import _penalty
-from physioaffect.pinn.simulation import simulate_eda
-from physioaffect.pinn.sudomotor import Sudomotor
+from physioaffect.pinn import Sudomotor, simulate_eda
+
+# Type checkers see only what the package says at its top.
+_elimination = import_module("physioaffect.pinn._elimination")
+_solver = import_module("physioaffect.pinn._interior_point")
+factorise, solve = _elimination.factorise, _elimination.solve
+interior_point, spline_basis = _solver.interior_point, _solver.spline_basis
+_penalty = import_module("physioaffect.pinn.deconvolution")._penalty
 
 
 def matrices(n, n_per_knot, ar, ma, trend):

@@ -18,6 +18,7 @@ from physioaffect.evaluation.protocols.calibrated import (
     calibrated_trials,
 )
 from physioaffect.evaluation.protocols.cross_dataset import cross_dataset
+from physioaffect.evaluation.protocols.cross_stimulus import cross_stimulus
 from physioaffect.evaluation.protocols.folds import Fold, Protocol, codes, is_categorical, person_names
 from physioaffect.evaluation.protocols.loso import loso, loso_kfold
 from physioaffect.evaluation.protocols.loso_stimulus import loso_stimulus
@@ -41,6 +42,7 @@ __all__ = [
     "codes",
     "cross_dataset",
     "cross_session",
+    "cross_stimulus",
     "front_back",
     "get_protocol",
     "loso",
@@ -136,6 +138,7 @@ MAKERS: dict[str, tuple[Callable[..., Protocol], str]] = {
     "trial_blocks": (trial_blocks, r"(\d+)fold"),
     "loso": (loso_kfold, r"(\d+)fold"),
     "loso_stimulus": (loso_stimulus, r"(\d+)fold"),
+    "cross_stimulus": (cross_stimulus, r"(\d+)fold"),
     "calibrated_trials": (calibrated_trials, r"(\d+)"),
     "calibrated_rest": (calibrated_rest, r"(\d+(?:\.\d+)?)s"),
     "calibrated_same_trial": (calibrated_same_trial, r"(\d+(?:\.\d+)?)s"),
@@ -154,6 +157,7 @@ PROTOCOLS = {
         loso,
         transductive(loso),
         loso_stimulus(),
+        cross_stimulus(),
         cross_dataset,
         calibrated_trials(),
         calibrated_rest(),
@@ -165,11 +169,11 @@ PROTOCOLS = {
 def get_protocol(protocol: str | Protocol) -> Protocol:
     """Look a protocol up by name; a `Protocol` is returned as it is.
 
-    A name may tell a number: ``loso_10fold``, ``loso_stimulus_5fold``, ``within_subject_trial_10fold``,
-    ``trial_blocks_3fold`` (folds), ``trial_chunk_5`` (parts), ``front_back_9``, ``calibrated_trials_5``
-    (trials), ``calibrated_rest_60s`` (seconds). Without one it is the default's, which is in
-    the name of what comes back. ``_transductive`` behind any name makes it `transductive`. The same name
-    always gives the same object.
+    A name may tell a number: ``loso_10fold``, ``loso_stimulus_5fold``, ``cross_stimulus_5fold``,
+    ``within_subject_trial_10fold``, ``trial_blocks_3fold`` (folds), ``trial_chunk_5`` (parts),
+    ``front_back_9``, ``calibrated_trials_5`` (trials), ``calibrated_rest_60s`` (seconds). Without one it is
+    the default's, which is in the name of what comes back. ``_transductive`` behind any name makes it
+    `transductive`. The same name always gives the same object.
 
     Raises
     ------

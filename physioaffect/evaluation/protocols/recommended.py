@@ -91,6 +91,13 @@ RECOMMENDED: Mapping[str, Recommendation] = {
         ("stress",),
         "Rest and tasks alternate in one order for all, so compare with the clock.",
     ),
+    "watch": Recommendation(
+        "loso",
+        ("cross_stimulus", "loso_stimulus_3fold"),
+        ("valence",),
+        "Everyone meets the same clips, so hold clips out as well; of a clip's makers' category loso alone "
+        "says little.",
+    ),
     "wesad": _WESAD,
     "wesad_chest": _WESAD,
 }

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from physioaffect.datasets import DATASETS
 from physioaffect.evaluation.models import MODELS
 from physioaffect.features import LDS, MovingAverage, default_recipe
+from physioaffect.features.defaults import usual_cleaning
 from physioaffect.signals.eeg import EEGCleaning
+from physioaffect.signals.quality import MarkQuality
 
 __all__ = ["Repeat", "command_of", "repeat_of"]
 
@@ -48,7 +50,7 @@ def _command(run: dict[str, Any]) -> str:
     parts += ["--protocol", ",".join(request["protocols"]), "--out", "OUT", "--seed", str(request["seed"])]
     parts += ["--features", ",".join(family["name"] for family in recipe["features"])]
     parts += ["--window", f"{windows['duration']:g}", "--step", f"{windows['step'] or windows['duration']:g}"]
-    if recipe["cleaning"]:
+    if _is_cleaned(recipe):
         parts.append("--clean")
     if recipe["baseline"]:
         parts += ["--baseline", recipe["baseline"]]
@@ -63,6 +65,11 @@ def _command(run: dict[str, Any]) -> str:
     if request["strict"]:
         parts.append("--strict")
     return shlex.join(parts)
+
+
+def _is_cleaned(recipe: dict[str, Any]) -> bool:
+    """Whether --clean is needed; beats are found without it, where a family is made of them."""
+    return any(step["name"] in (EEGCleaning.name, MarkQuality.name) for step in recipe["cleaning"])
 
 
 def _smoothing(step: dict[str, Any]) -> tuple[str, Any]:
@@ -87,7 +94,7 @@ def _is_expressible(run: dict[str, Any]) -> bool:
             families=[family["name"] for family in recipe["features"]],
             window=windows["duration"],
             step=windows["step"] or windows["duration"],
-            cleaning=(EEGCleaning(baseline_joins=True),) if recipe["cleaning"] else (),
+            cleaning=usual_cleaning(dataset) if _is_cleaned(recipe) else (),
             baseline=recipe["baseline"],
             smoothing=[_smoothing(step)[1] for step in recipe["smoothing"]],
         )

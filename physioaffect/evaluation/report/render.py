@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from physioaffect.evaluation.report import words
 from physioaffect.evaluation.report.claims import Summary, summarized
@@ -46,6 +39,7 @@ from physioaffect.evaluation.report.scores_view import (
 from physioaffect.evaluation.report.words import METRIC_TITLES
 from physioaffect.evaluation.results import Result, by_trial
 from physioaffect.evaluation.running.durable import write_whole
+from physioaffect.page import render_page
 
 __all__ = ["METRIC_TITLES", "command_of", "render", "write_report"]
 
@@ -213,32 +207,13 @@ def _downloads(prepared: _Prepared, views: Sequence[View], methods: str) -> list
     ]
 
 
-def _hash(text: str) -> str:
-    """Allow exactly this text in the page's content security policy."""
-    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
-
-
-@functools.cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("physioaffect.evaluation", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": words.number,
-        "percent": words.percent,
-        "pretty": words.pretty,
-        "probability": words.probability,
-        "signed": words.signed,
-        "permutation_notes": permutation_notes,
-        "title_of": words.title_of,
-    }
-    environment.tests["nan"] = lambda value: isinstance(value, float) and math.isnan(value)
-    environment.globals["counted"] = words.counted
-    return environment
+_FILTERS = {
+    "pretty": words.pretty,
+    "probability": words.probability,
+    "signed": words.signed,
+    "permutation_notes": permutation_notes,
+    "title_of": words.title_of,
+}
 
 
 def render(result: Result) -> str:
@@ -269,34 +244,28 @@ def render(result: Result) -> str:
         n_maps = sum(len(one.maps) for view in views for one in view.importance)
         views.append(_view(prepared, number, about, MOST_MAPS - n_maps))
     methods = methods_of(result, {view.about["name"]: view.summary for view in views}, permutations)
-    folder = files("physioaffect.evaluation.report")
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(
-            run=run,
-            style=Markup(style),
-            script=Markup(script),
-            style_hash=_hash(style),
-            script_hash=_hash(script),
-            title=run["dataset"]["title"] if run["dataset"] else "Own data",
-            views=views,
-            is_many=len(views) * len(run["models"]) > _MANY,
-            metrics=result.metrics[:3],
-            primary=words.title_of(result.metrics[0]),
-            metric=result.metrics[0],
-            ticks=ticks(_lowest(run)),
-            axis=(LEFT, RIGHT, ROW),
-            exclusions=_exclusions(run),
-            n_left_out=Counter(e["expected"] for e in run["exclusions"]),
-            repeat=repeat_of(run),
-            methods=methods,
-            downloads=_downloads(prepared, views, methods.text),
-            has_permutations=bool(prepared.chance),
-            common=_common(views),
-            baseline_titles=words.BASELINE_TITLES,
-        )
+    return render_page(
+        "physioaffect.evaluation.report",
+        "report.html",
+        style="report.css",
+        filters=_FILTERS,
+        run=run,
+        title=run["dataset"]["title"] if run["dataset"] else "Own data",
+        views=views,
+        is_many=len(views) * len(run["models"]) > _MANY,
+        metrics=result.metrics[:3],
+        primary=words.title_of(result.metrics[0]),
+        metric=result.metrics[0],
+        ticks=ticks(_lowest(run)),
+        axis=(LEFT, RIGHT, ROW),
+        exclusions=_exclusions(run),
+        n_left_out=Counter(e["expected"] for e in run["exclusions"]),
+        repeat=repeat_of(run),
+        methods=methods,
+        downloads=_downloads(prepared, views, methods.text),
+        has_permutations=bool(prepared.chance),
+        common=_common(views),
+        baseline_titles=words.BASELINE_TITLES,
     )
 
 

@@ -52,6 +52,12 @@ def dataset_and_task(
         return dataset, task
     if dataset is None:
         raise ProtocolError("A feature table of one's own data needs a Task value: pass task=Task(...).")
+    if not dataset.tasks:
+        raise ProtocolError(
+            f"{dataset.title} has no tasks: its sessions are not labelled, so there is nothing to "
+            "evaluate. Make trials of your own with a condition or ratings, and a Task: see "
+            "docs/your-own-data.md."
+        )
     task = task or next(iter(dataset.tasks))
     if task not in dataset.tasks:
         raise ProtocolError(f"{dataset.title} has no task {task!r}: use one of {', '.join(dataset.tasks)}.")

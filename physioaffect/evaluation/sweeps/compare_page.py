@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from physioaffect.evaluation.report.downloads import csv_download
 from physioaffect.evaluation.report.words import number, probability, title_of
 from physioaffect.evaluation.running.durable import write_whole
 from physioaffect.evaluation.statistics.tabulation import BOUNDS
 from physioaffect.evaluation.sweeps.compare import SIMULATED, Comparisons
+from physioaffect.page import environment
 
 __all__ = ["render_comparisons", "write_comparisons"]
 
@@ -139,14 +139,8 @@ def render_comparisons(found: Comparisons) -> str:
     str
         HTML. Every text from files is escaped.
     """
-    environment = Environment(
-        loader=PackageLoader("physioaffect.evaluation", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": _number, "p": probability, "signed": _signed}
+    templates = environment("physioaffect.evaluation.report")
+    templates.filters |= {"number": _number, "p": probability, "signed": _signed}
     pairs = [
         (
             (*map(str, key[:3]), [flag for flag in str(key[3]).split("; ") if flag]),
@@ -166,7 +160,7 @@ def render_comparisons(found: Comparisons) -> str:
     metrics = found.table["metric"].unique()
     if len(metrics) == 1:
         command += ["--metric", str(metrics[0])]
-    return environment.get_template("compare.html").render(
+    return templates.get_template("compare.html").render(
         groups=_groups(found),
         pairs=pairs,
         notes=sorted({note for note in found.pairs.get("note", []) if note}),

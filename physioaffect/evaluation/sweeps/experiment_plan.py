@@ -23,9 +23,9 @@ from physioaffect.evaluation.protocols import PROTOCOLS, Protocol
 from physioaffect.evaluation.running.request import refuse_ungranted
 from physioaffect.evaluation.sweeps.experiment_file import ExperimentFile
 from physioaffect.features import FAMILIES, Recipe, default_recipe
+from physioaffect.features.defaults import usual_cleaning
 from physioaffect.features.smoothing import smoothing_by_name
 from physioaffect.recording import DataSet
-from physioaffect.signals.eeg import EEGCleaning
 
 __all__ = ["Experiment", "PlannedRun", "Source", "run_name"]
 
@@ -204,7 +204,7 @@ def _source(file: ExperimentFile, label: str, settings: Mapping[str, Any]) -> So
             window=settings.get("window"),
             step=settings.get("step"),
             # The rest before a trial is often shorter than the filter.
-            cleaning=(EEGCleaning(baseline_joins=True),) if settings.get("clean") else (),
+            cleaning=usual_cleaning(dataset) if settings.get("clean") else None,
             baseline=settings.get("baseline"),  # Recipe refuses what it does not know.
             smoothing=(smoothing_by_name(settings["smooth"]),) if "smooth" in settings else (),
         )

@@ -1,6 +1,6 @@
 "use strict";
 // Tables sort by a click on a column's head, or by Enter or Space on it. Without this script they are in the
-// order of the run, and nothing else changes.
+// order of the page, and nothing else changes.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.querySelectorAll("thead tr:last-child th, thead th[rowspan]")].sort(
     (a, b) => Number(a.dataset.column) - Number(b.dataset.column)

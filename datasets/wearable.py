@@ -1,0 +1,283 @@
+"""A folder of exports of wearables, so that whoever has recordings has a data set."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from physioaffect.devices.any_file import FORMATS, read_device
+from physioaffect.devices.empatica import e4_files
+from physioaffect.devices.map_file import read_map
+from physioaffect.devices.session import DeviceSession
+from physioaffect.errors import DataError
+from physioaffect.recording import DataSet, Events, Exclusion, Flag, Report, Signal, Trial
+
+from .wearable_files import SESSIONS, FoundRecordings, WearableRecording, find_recordings
+
+__all__ = ["describe_found", "wearable"]
+
+_NAME = "wearable"
+# So many readable recordings of each format are looked at to learn what signals there are.
+_N_LOOKED_AT = 2
+_MOST_TRIED = 8
+_MOST_NOTES, _LONGEST_NOTE = 6, 200
+
+
+class _Usual(NamedTuple):
+    """What a signal is like in most recordings that have it."""
+
+    sfreq: float
+    ch_names: tuple[str, ...]
+    kind: str
+    unit: str
+
+
+class _Person(NamedTuple):
+    recordings: tuple[WearableRecording, ...]
+    usual: Mapping[str, _Usual]
+
+
+def wearable(
+    root: Path | str, *, csv_map: Path | str | None = None, window: float = 60.0, step: float = 10.0
+) -> DataSet:
+    """Any folder of exports of wearables: E4, EmbracePlus, RespiBAN, Faros and other EDF, XDF, Shimmer, Muse.
+
+    Every file is known by its content. One file, or one folder of an E4's csv files, is one session; the
+    avro files of one EmbracePlus, person and day (in UTC) that lie in one folder are one session, joined by
+    their clock. Whose a session is: the EmbracePlus says it in the name of the file; other recordings belong
+    to the outermost folder that they lie in, those in no folder to the person whose name they have without
+    the device's (``S01_E4.zip`` is S01, ``S01_visit2.zip`` the session visit2 of S01). Folders with names
+    such as data, raw, export, E4 or a date do not count. Where that is wrong, ``sessions.tsv`` in the root
+    says it: the columns file, subject and, if you like, session, with tabs between them; then nothing else
+    is read.
+
+    Parameters
+    ----------
+    root : path
+        The folder, or a single recording.
+    csv_map : path, optional
+        A map (TOML, see `physioaffect.devices.csv_map.CsvMap`) of text tables of other devices, inside
+        ``root``. Default: ``physioaffect.toml`` in their folder or one above it.
+    window, step : float
+        Usual windows in seconds.
+
+    Returns
+    -------
+    DataSet
+        Under the name ``wearable``: one trial for each session, without condition, stimulus or tasks.
+        Sessions of a person come in order of time where all files tell theirs. The tags of a trial name
+        device and local time, and what its reader noted. A signal that other recordings have and this one
+        lacks is all missing in it, so that one table holds them all: features of it are not numbers.
+
+    Raises
+    ------
+    DataError
+        If there is no recording, or none that can be read.
+
+    Notes
+    -----
+    Hidden files, what macOS and Windows leave behind, links to other places and files of unknown formats are
+    passed over; `find_recordings` lists these. A recording that cannot be read is left out and reported; all
+    others are used. Which signals there are is learnt from the first two readable recordings of each format:
+    whoever has others names them in a recipe of their own.
+    """
+    root = Path(root)
+    stated = None if csv_map is None else Path(csv_map)
+    found = _found(root, stated)
+    usual = _usual(found)
+    return DataSet(
+        name=_NAME,
+        is_raw_export=True,
+        title=f"Wearable recordings in {root.resolve().name}",
+        doi="",
+        licence="",
+        how_to_get="Your own: export the recordings of your devices into one folder.",
+        layout=describe_found(found),
+        n_subjects=len(found.people),
+        sfreqs={name: one.sfreq for name, one in usual.items()},
+        tasks={},
+        window=window,
+        step=step,
+        files=partial(_files, csv_map=stated),
+        open=partial(_open, csv_map=stated, usual=usual),
+        trials=_trials,
+    )
+
+
+def describe_found(found: FoundRecordings) -> str:
+    """Say what was found, and whose it is."""
+    recordings = [one for own in found.people.values() for one in own]
+    titles = {name: known.title for name, known in FORMATS.items()} | {"csv": "text table"}
+    counts = Counter(titles[one.format] for one in recordings)
+    n_more = len(found.people) - 6
+    people = ", ".join(
+        who + (f" ({len(own)} sessions)" if len(own) > 1 else "")
+        for who, own in islice(found.people.items(), 6)
+    )
+    said = f"{len(recordings)} sessions of {len(found.people)} people: " if len(recordings) > 1 else ""
+    said += ", ".join(f"{n} {title}" for title, n in counts.items())
+    said += f". People: {people}{f' and {n_more} more' if n_more > 0 else ''}."
+    if found.passed_over:
+        said += f" {len(found.passed_over)} other files and folders were passed over."
+    return said
+
+
+def _read(recording: WearableRecording, report: Callable[[str, str], None]) -> DeviceSession:
+    """Read a session; a broken one of several files is told to ``report`` and left out."""
+    try:
+        return read_device(recording.paths, csv_map=recording.csv_map)
+    except DataError:
+        if len(recording.paths) == 1:
+            raise
+    whole = []
+    for path in recording.paths:
+        try:
+            read_device(path)
+            whole.append(path)
+        except DataError as error:
+            report(path.name, str(error))
+    if not whole:
+        raise DataError(f"None of the {len(recording.paths)} files of {recording.name} can be read.")
+    return read_device(whole)
+
+
+def _usual(found: FoundRecordings) -> dict[str, _Usual]:
+    """Learn what signals there are from a few recordings of each format."""
+    by_format: dict[str, list[WearableRecording]] = {}
+    for own in found.people.values():
+        for one in own:
+            by_format.setdefault(one.format, []).append(one)
+    counted: dict[str, Counter[_Usual]] = {}
+    errors: list[DataError] = []
+    for recordings in by_format.values():
+        n_read = 0
+        for recording in recordings[:_MOST_TRIED]:
+            try:
+                # One file of many is enough.
+                session = read_device(recording.paths[0], csv_map=recording.csv_map)
+            except DataError as error:
+                errors.append(error)
+                continue
+            for name, signal in session.signals.items():
+                if isinstance(signal, Signal):
+                    like = _Usual(signal.sfreq, signal.ch_names, signal.kind, signal.unit)
+                    counted.setdefault(name, Counter())[like] += len(recordings)
+            n_read += 1
+            if n_read == _N_LOOKED_AT:
+                break
+    if not counted:
+        reason = errors[0] if errors else "They hold no sampled signal."
+        raise DataError(f"Of the recordings found none can be read. The first says: {reason}")
+    return {name: likes.most_common(1)[0][0] for name, likes in counted.items()}
+
+
+def _found(root: Path, csv_map: Path | None) -> FoundRecordings:
+    if csv_map is None:
+        return find_recordings(root)
+    base = root if root.is_dir() else root.parent
+    if not csv_map.resolve().is_relative_to(base.resolve()):
+        raise DataError(
+            f"The map {csv_map} lies outside {base}. Put it into that folder, so that whoever has the "
+            "recordings has the map, and features are made anew when it changes."
+        )
+    found = find_recordings(root, read_map(csv_map))
+    own = base / csv_map.resolve().relative_to(base.resolve())
+    return found._replace(maps=tuple(sorted({*found.maps, own})))
+
+
+def _files(root: Path, *, csv_map: Path | None) -> Sequence[Path]:
+    found = _found(root, csv_map)
+    files = [
+        file
+        for own in found.people.values()
+        for one in own
+        for path in one.paths
+        for file in (e4_files(path) if one.format == "e4" else [path])
+    ]
+    stated = [root / SESSIONS] if (root / SESSIONS).is_file() else []
+    return [*files, *found.maps, *stated]
+
+
+def _open(root: Path, *, csv_map: Path | None, usual: Mapping[str, _Usual]) -> dict[str, _Person]:
+    return {who: _Person(own, usual) for who, own in _found(root, csv_map).people.items()}
+
+
+def _trials(subject: str, person: _Person, report: Report) -> Iterator[Trial]:
+    begun: list[tuple[datetime | None, WearableRecording]] = []
+    for one in person.recordings:
+        try:
+            # Sessions may be as long as days, so each is read when its turn comes, and held alone.
+            is_alone = len(person.recordings) == 1
+            began = None if is_alone else read_device(one.paths[0], csv_map=one.csv_map).started_at
+        except DataError as error:
+            if len(one.paths) == 1:
+                report(Exclusion(subject=subject, trial=one.name, reason=str(error)))
+                continue
+            began = None
+        begun.append((began, one))
+    if all(began is not None for began, _ in begun):
+        begun.sort(key=lambda pair: pair[0].timestamp() if pair[0] else 0.0)
+    for _, recording in begun:
+        try:
+            session = _read(recording, _teller(subject, report))
+        except DataError as error:
+            if len(person.recordings) == 1:
+                raise
+            report(Exclusion(subject=subject, trial=recording.name, reason=str(error)))
+            continue
+        yield Trial(
+            dataset=_NAME,
+            subject=subject,
+            session=recording.session,
+            trial=recording.name,
+            stimulus="none",
+            signals=_complete(session.signals, person.usual),
+            recorded_at=session.started_at,
+            elapsed=0.0,
+            tags=_tags(session),
+        )
+
+
+def _teller(subject: str, report: Report) -> Callable[[str, str], None]:
+    return lambda name, reason: report(Exclusion(subject=subject, trial=name, reason=reason))
+
+
+def _complete(
+    signals: Mapping[str, Signal | Events], usual: Mapping[str, _Usual]
+) -> dict[str, Signal | Events]:
+    """Add what other recordings have and this one lacks as missing from beginning to end."""
+    sampled = [signal for signal in signals.values() if isinstance(signal, Signal) and signal.n_times]
+    if not sampled:
+        raise DataError("It holds no sample of any signal. Export it again, or leave it out.")
+    duration = max(signal.stop for signal in sampled)
+    complete = dict(signals)
+    for name, like in usual.items():
+        if name not in complete:
+            n_times = max(1, int(np.floor(duration * like.sfreq)))
+            # One number stands for all, so that what is not there takes no memory.
+            nothing = np.broadcast_to(np.float64(np.nan), (len(like.ch_names), n_times))
+            flags = np.full(n_times, Flag.GAP, dtype=np.uint8)
+            complete[name] = Signal(data=nothing, flags=flags, **like._asdict())
+    return complete
+
+
+def _tags(session: DeviceSession) -> tuple[str, ...]:
+    tags = [f"device {session.device}"]
+    if session.started_at is not None and session.utc_offset is not None:
+        hours = session.utc_offset.total_seconds() / 3600
+        local = (session.started_at + session.utc_offset).replace(tzinfo=None)
+        tags.append(f"local start {local:%Y-%m-%d %H:%M:%S} (UTC{hours:+g} h)")
+    if session.subject:
+        tags.append(f"the device calls the person {session.subject}")
+    notes = [textwrap.shorten(note, _LONGEST_NOTE, placeholder=" …") for note in session.notes]
+    n_more = len(notes) - _MOST_NOTES
+    # Every window of the table carries them.
+    return (*tags, *notes[:_MOST_NOTES], *([f"and {n_more} more notes of the reader"] if n_more > 0 else []))

@@ -1,0 +1,208 @@
+"""From a store of features and the recordings that it was made of to the page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from physioaffect.errors import DataError, RunError
+from physioaffect.features.recipe import Recipe
+from physioaffect.features.stored import open_features, read_exclusions
+from physioaffect.page import render_page
+from physioaffect.parallel import run_all
+from physioaffect.quality_report.recipe_words import parts_of
+from physioaffect.quality_report.session_table import Windows, table_of
+from physioaffect.quality_report.session_view import Picture, SessionView, view_of
+from physioaffect.recording import DataSet, Exclusion
+
+__all__ = ["write_quality_report"]
+
+
+class _OfSubject(NamedTuple):
+    views: list[SessionView]
+    exclusions: list[Exclusion]
+
+
+_NONE = Windows(0, {})
+_LEGEND = {
+    "gap": "gap: the device recorded nothing",
+    "missing": "missing: no number in the file",
+    "off_body": "off body",
+    "flat": "flat: no change where a body changes",
+    "clipped": "clipped at an end of the device’s range",
+    "out_of_range": "out of the range of a body",
+    "settling": "settling after the start",
+    "motion": "motion",
+    "rejected": "no trusted interval between beats",
+}
+
+
+class _Row(NamedTuple):
+    id: str
+    view: SessionView
+    windows: Windows
+
+
+def write_quality_report(  # noqa: PLR0913  All options are named.
+    dataset: DataSet,
+    root: Path | str,
+    recipe: Recipe,
+    store: Path | str,
+    path: Path | str,
+    *,
+    subjects: Sequence[str] | None = None,
+    passed_over: Sequence[tuple[Path, str]] = (),
+    command: str = "",
+    most_drawn: int = 100,
+    n_jobs: int = 1,
+    progress: Callable[[str, int], None] | None = None,
+    client: Any = None,
+) -> Path:
+    """Write what was recorded, how much of it is usable and why not more, as one self-contained page.
+
+    The recordings are read and cleaned again, one at a time in each job; only their drawings are kept. So the
+    page needs nothing of the store but its table, can be made for a store that was there before, and an
+    interrupted one is simply made again.
+
+    Parameters
+    ----------
+    dataset, root, recipe
+        As they were passed to `save_features`.
+    store : path
+        What `save_features` wrote.
+    path : path
+        The page, such as ``features.html``; replaced if it is there.
+    subjects : sequence of str, optional
+        As passed to `save_features`.
+    passed_over : sequence of (path, reason)
+        What else lies in the folder, as `physioaffect.datasets.wearable_files.find_recordings` lists it.
+    command : str
+        What was typed, for the reader who wants to repeat it.
+    most_drawn : int
+        From so many sessions on, only the numbers of the further ones are shown.
+    n_jobs, progress, client
+        As in `save_features`.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    DataError
+        If the folder is not the data set, or the store is not finished.
+    RunError
+        If the page cannot be written.
+
+    Notes
+    -----
+    A picture has 600 columns, each with the lowest and the highest sample that falls into it: about 10 kB for
+    a signal of any length. A sample that has several reasons counts in the bars for the first in the order
+    of ``REASONS``.
+    """
+    sources = dataset.sources(Path(root), subjects)
+    of_windows, exclusions = _windows(Path(store)), list(read_exclusions(store))
+    rows: list[_Row] = []
+    named = [*sources.items()]
+    for (subject, _), one in zip(
+        named,
+        run_all(_of_subject, named, (dataset, recipe), n_jobs=n_jobs, client=client, is_ordered=True),
+        strict=True,
+    ):
+        for view in one.views:
+            drawn = view if len(rows) < most_drawn else view.without_pictures()
+            key = (view.subject, view.session, view.trial)
+            rows.append(_Row(f"s{len(rows) + 1}", drawn, of_windows.get(key, _NONE)))
+        exclusions += [item for item in one.exclusions if item not in exclusions]
+        if progress is not None:
+            progress(subject, len(named))
+    families = [family.name for family in recipe.features]
+    html = render_page(
+        "physioaffect.quality_report",
+        "quality.html",
+        style="quality.css",
+        title=dataset.title,
+        rows=rows,
+        table=table_of([row.view for row in rows], [row.windows for row in rows], families),
+        most_drawn=most_drawn,
+        n_people=len({row.view.subject for row in rows}),
+        hours=sum(row.view.duration for row in rows) / 3600,
+        is_simulated=any("simulated" in note for row in rows for note in row.view.notes),
+        exclusions=sorted(exclusions, key=lambda item: item.expected),
+        passed_over=[(str(place), reason) for place, reason in _relative(passed_over, Path(root))],
+        reasons=_reasons(rows),
+        parts=parts_of(recipe),
+        command=command,
+        source_hash=_source_hash(Path(store)),
+        store=Path(store).name,
+        version=version("physioaffect"),
+    )
+    return _write(Path(path), html.encode("utf-8", "replace"))
+
+
+def _of_subject(named: tuple[str, Any], dataset: DataSet, recipe: Recipe) -> _OfSubject:
+    subject, source = named
+    views: list[SessionView] = []
+    exclusions: list[Exclusion] = []
+    try:
+        for trial in dataset.trials(subject, source, exclusions.append):
+            try:
+                views.append(view_of(trial, recipe))
+            except DataError as error:
+                exclusions.append(Exclusion(subject=subject, trial=trial.trial, reason=str(error)))
+    except DataError as error:
+        exclusions.append(Exclusion(subject=subject, reason=str(error)))
+    return _OfSubject(views, exclusions)
+
+
+def _windows(store: Path) -> dict[tuple[str, str, str], Windows]:
+    """Count the windows of each session in the table, family by family."""
+    table = open_features(store)
+    keys = np.stack([table[name].values.astype(str) for name in ("subject", "session", "trial")], axis=1)
+    unique, inverse = np.unique(keys, axis=0, return_inverse=True)
+    totals = np.bincount(inverse.ravel(), minlength=len(unique))
+    found: list[dict[str, int]] = [{} for _ in unique]
+    for name, values in table.data_vars.items():
+        rows = np.isfinite(values.values).reshape(values.shape[0], -1).any(axis=1)
+        counts = np.bincount(inverse.ravel(), weights=rows, minlength=len(unique))
+        for own, count in zip(found, counts.tolist(), strict=True):
+            own[str(name)] = int(count)
+    return {
+        (str(key[0]), str(key[1]), str(key[2])): Windows(int(total), own)
+        for key, total, own in zip(unique, totals, found, strict=True)
+    }
+
+
+def _source_hash(store: Path) -> str:
+    return str(open_features(store, families=[]).attrs["source_hash"])
+
+
+def _reasons(rows: Sequence[_Row]) -> list[tuple[str, str]]:
+    """The reasons that occur, for the legend."""
+    pictures: Iterator[Picture] = (one for row in rows for one in row.view.pictures)
+    there = {share.reason for one in pictures for share in one.shares}
+    return [(reason, title) for reason, title in _LEGEND.items() if reason in there]
+
+
+def _relative(passed_over: Sequence[tuple[Path, str]], root: Path) -> Iterator[tuple[str, str]]:
+    for path, reason in passed_over:
+        inside = path.relative_to(root) if path.is_relative_to(root) else path
+        yield os.fsencode(inside).decode("utf-8", "replace"), reason
+
+
+def _write(path: Path, content: bytes) -> Path:
+    """Write under another name first, so that there is never half a page."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}. Choose another place.") from error
+    return path

@@ -1,0 +1,316 @@
+"""One cleaned trial to what its part of the page shows: pictures, shares of time, beats, responses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioaffect.features.eda import EDA
+from physioaffect.features.recipe import Recipe
+from physioaffect.page import number
+from physioaffect.quality_report.drawing import COLUMNS, Columns, band, boxes, columns, robust_scale, ticks
+from physioaffect.recording import Events, Flag, Signal, Trial
+from physioaffect.signals.eda import DECOMPOSITIONS, ResampleEDA, scr_peaks
+from physioaffect.signals.quality import unit_notes
+
+__all__ = ["REASONS", "Picture", "SessionView", "Share", "view_of"]
+
+# In the order in which a sample with several is counted: what there is nothing of comes first.
+REASONS = {
+    "gap": (Flag.GAP, "gap"),
+    "missing": (None, "missing"),
+    "off_body": (Flag.OFF_BODY, "off body"),
+    "flat": (Flag.FLAT, "flat"),
+    "clipped": (Flag.CLIPPED, "clipped"),
+    "out_of_range": (Flag.OUT_OF_RANGE, "out of range"),
+    "settling": (Flag.SETTLING, "settling"),
+    "motion": (Flag.MOTION, "motion"),
+}
+_ORDER = ("eda", "ppg", "ecg", "ibi", "hr", "resp", "temperature", "acc", "gyro", "emg", "eeg", "eog")
+_TITLES = {
+    "acc": "acceleration",
+    "ecg": "ECG",
+    "eda": "skin conductance",
+    "eeg": "EEG",
+    "emg": "EMG",
+    "eog": "EOG",
+    "gyro": "rotation",
+    "hr": "heart rate",
+    "ibi": "intervals between beats",
+    "ppg": "pulse wave",
+    "resp": "respiration",
+    "temperature": "skin temperature",
+}
+_UNITS = {"uS": "µS", "degC": "°C", "au": "a.u."}
+# Of these the length of the vector is drawn.
+_VECTORS = ("acc", "gyro")
+_FASTEST_BEAT, _SLOWEST_BEAT = 0.25, 2.5
+_FASTEST_EDA = 16.0  # The family brings what is faster down.
+_SMALL = 0.01
+_SHORT, _MINUTES = 60.0, 5400.0
+
+
+class Share(NamedTuple):
+    """How much of the session one reason takes, counted once or with overlaps, and where."""
+
+    reason: str
+    title: str
+    share: float
+    overlapping: float
+    boxes: str
+
+
+class Picture(NamedTuple):
+    """One signal over the whole session; paths in a box of 600 by 100."""
+
+    name: str
+    title: str
+    what: str
+    low: str
+    high: str
+    good: str
+    bad: str
+    marks: str
+    coverage: float
+    shares: list[Share]
+
+    @property
+    def large(self) -> list[Share]:
+        """The reasons that take a hundredth of the session or more."""
+        return [one for one in self.shares if one.overlapping >= _SMALL]
+
+    @property
+    def small(self) -> list[Share]:
+        """The other ones, which are named but have no strip of their own."""
+        return [one for one in self.shares if one.overlapping < _SMALL]
+
+    @property
+    def bar(self) -> list[tuple[str, float, float]]:
+        """Reason (or good), left edge and width of the parts of a bar from 0 to 100."""
+        parts, left = [], 0.0
+        for reason, share in [("good", self.coverage), *((one.reason, one.share) for one in self.shares)]:
+            parts.append((reason, round(left, 2), round(100 * share, 2)))
+            left += 100 * share
+        return parts
+
+
+class SessionView(NamedTuple):
+    """Everything about one session."""
+
+    subject: str
+    session: str
+    trial: str
+    stimulus: str
+    device: str
+    started: datetime | None
+    duration: float
+    heart_rate: float
+    scr_rate: float
+    pictures: list[Picture]
+    lacking: list[str]
+    notes: list[str]
+    clock: list[str]
+
+    @property
+    def coverage(self) -> dict[str, float]:
+        """Share of the session in which each signal is there and trusted."""
+        return {one.name: one.coverage for one in self.pictures}
+
+    @property
+    def length(self) -> str:
+        """The duration in a fitting unit."""
+        if self.duration < _SHORT:
+            return f"{number(self.duration, 1)} s"
+        if self.duration < _MINUTES:
+            return f"{number(self.duration / 60, 1)} min"
+        return f"{number(self.duration / 3600, 1)} h"
+
+    def without_pictures(self) -> SessionView:
+        """Keep the numbers only."""
+        bare = [
+            one._replace(good="", bad="", marks="", shares=[s._replace(boxes="") for s in one.shares])
+            for one in self.pictures
+        ]
+        return self._replace(pictures=bare)
+
+
+def view_of(trial: Trial, recipe: Recipe) -> SessionView:
+    """Clean a trial as the recipe says, and draw it.
+
+    Raises
+    ------
+    DataError
+        If a cleaning step refuses it.
+    """
+    for step in recipe.cleaning:
+        trial = step(trial)
+    duration, pictures, lacking = trial.duration, [], []
+    for name in sorted(trial.signals, key=_place):
+        signal = trial.signals[name]
+        if isinstance(signal, Events):
+            if signal.kind == "ibi" and len(signal.times) > 1:
+                pictures.append(_of_beats(name, signal, duration))
+        elif signal.n_times and np.isfinite(signal.data).any():
+            pictures.append(_of_signal(name, signal, duration))
+        else:
+            lacking.append(_title(name, signal.kind))
+    responses = _responses(trial, recipe)
+    if responses is not None:
+        pictures = [
+            one._replace(marks=ticks(responses, duration=duration)) if one.name == "eda" else one
+            for one in pictures
+        ]
+    covered = next((one.coverage for one in pictures if one.name == "eda"), 0.0) * duration / 60
+    device = next((tag.removeprefix("device ") for tag in trial.tags if tag.startswith("device ")), "")
+    return SessionView(
+        subject=trial.subject,
+        session=trial.session,
+        trial=trial.trial,
+        stimulus="" if trial.stimulus == "none" else trial.condition or trial.stimulus,
+        device=device,
+        started=trial.recorded_at,
+        duration=duration,
+        heart_rate=_heart_rate(trial),
+        scr_rate=len(responses) / covered if responses is not None and covered else np.nan,
+        pictures=pictures,
+        lacking=lacking,
+        notes=[tag for tag in trial.tags if not tag.startswith("device ")] + _doubts(trial),
+        clock=_clock(trial.recorded_at, duration),
+    )
+
+
+def _place(name: str) -> tuple[int, str]:
+    kind = name.partition("_")[0]
+    return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), name)
+
+
+def _title(name: str, kind: str) -> str:
+    title = _TITLES.get(kind, kind)
+    if name == kind:
+        return title
+    return f"{title} of the device" if name.endswith("_device") else f"{title} ({name})"
+
+
+def _of_signal(name: str, signal: Signal, duration: float) -> Picture:
+    data = np.asarray(signal.data, dtype=np.float64)
+    is_vector = signal.kind in _VECTORS and signal.n_channels > 1
+    drawn = np.sqrt(np.square(data).sum(axis=0)) if is_vector else data[0]
+    what = "length of the vector" if is_vector else ""
+    if signal.n_channels > 1 and not is_vector:
+        what = f"{signal.ch_names[0]}, the first of {signal.n_channels} channels"
+    cut = columns(signal.n_times, sfreq=signal.sfreq, start=signal.start, duration=duration)
+    is_good = signal.is_good
+    scale = robust_scale(drawn[is_good] if is_good.any() else drawn)
+    n_all = round(duration * signal.sfreq)
+    # Devices round the ends of their signals by up to a second.
+    n_all = n_all if n_all > signal.n_times + signal.sfreq else signal.n_times
+    shares = []
+    is_left = ~is_good
+    for reason, (flag, title) in REASONS.items():
+        is_it = (
+            (signal.flags & int(flag) > 0) if flag else ~np.isfinite(data.sum(axis=0)) & (signal.flags == 0)
+        )
+        n_outside = n_all - signal.n_times if flag is None else 0
+        n_own, n_overlapping = int((is_it & is_left).sum()) + n_outside, int(is_it.sum()) + n_outside
+        is_left = is_left & ~is_it
+        if n_overlapping:
+            shares.append(Share(reason, title, n_own / n_all, n_overlapping / n_all, boxes(is_it, cut)))
+    unit = _UNITS.get(signal.unit, signal.unit)
+    return Picture(
+        name=name,
+        title=_title(name, signal.kind),
+        what=what,
+        low=_labelled(scale.low, scale.high, unit, at_top=False),
+        high=_labelled(scale.low, scale.high, unit, at_top=True),
+        good=band(np.where(is_good, drawn, np.nan), cut, scale),
+        bad="" if is_good.all() else band(np.where(is_good, np.nan, drawn), cut, scale),
+        marks="",
+        coverage=int(is_good.sum()) / n_all,
+        shares=shares,
+    )
+
+
+def _labelled(low: float, high: float, unit: str, *, at_top: bool) -> str:
+    if unit == "V":
+        low, high, unit = 1e3 * low, 1e3 * high, "mV"
+    digits = int(np.clip(np.ceil(1 - np.log10(max(high - low, 1e-9))), 0, 6))
+    return f"{number(high if at_top else low, digits)} {unit}"
+
+
+def _of_beats(name: str, beats: Events, duration: float) -> Picture:
+    """Tachogram: each trusted interval at the beat that ends it; what none covers is a reason."""
+    # At least one beat of a slow heart falls into every column where there are beats.
+    n = int(np.clip(duration / _SLOWEST_BEAT, 1, COLUMNS))
+    edges = np.searchsorted(beats.times, np.arange(n + 1) * (duration / n)).astype(np.intp)
+    cut, is_trusted = Columns(edges), np.isfinite(beats.values)
+    scale = robust_scale(beats.values)
+    lengths = np.diff(beats.times, prepend=-np.inf)
+    is_drawn = ~is_trusted & (lengths <= _SLOWEST_BEAT)
+    # Tenths of a second from the beginning: which of them lie in a trusted interval.
+    n_tenths = max(1, round(10 * duration))
+    change = np.zeros(n_tenths + 1)
+    for times, by in ((beats.times - beats.values, 1), (beats.times, -1)):
+        np.add.at(change, np.clip(np.rint(10 * times[is_trusted]), 0, n_tenths).astype(np.intp), by)
+    is_bare = np.cumsum(change[:-1]) <= 0
+    share = float(is_bare.mean())
+    n_rejected = int((~is_trusted).sum())
+    title = f"no trusted interval ({n_rejected} of {len(beats.times)} beats rejected)"
+    bare = boxes(is_bare, columns(n_tenths, sfreq=10.0, start=0.0, duration=duration))
+    return Picture(
+        name=name,
+        title=_title(name, "ibi"),
+        what="",
+        low=_labelled(scale.low, scale.high, "s", at_top=False),
+        high=_labelled(scale.low, scale.high, "s", at_top=True),
+        good=band(beats.values, cut, scale, is_joined=False),
+        bad=band(np.where(is_drawn, lengths, np.nan), cut, scale, is_joined=False),
+        marks="",
+        coverage=1 - share,
+        shares=[Share("rejected", title, share, share, bare)] if share > 0 else [],
+    )
+
+
+def _responses(trial: Trial, recipe: Recipe) -> NDArray[np.float64] | None:
+    """Seconds of the peaks of skin conductance responses, as the recipe's own EDA family finds them."""
+    eda = trial.signals.get("eda")
+    if not isinstance(eda, Signal) or eda.unit != "uS" or not np.isfinite(eda.data).any():
+        return None
+    family = next((one for one in recipe.features if isinstance(one, EDA)), EDA())
+    if eda.sfreq > _FASTEST_EDA:
+        eda = ResampleEDA()(replace(trial, signals={"eda": eda})).signal("eda")
+    decompose = DECOMPOSITIONS[family.decompose] if isinstance(family.decompose, str) else family.decompose
+    phasic = decompose(np.where(eda.is_good, eda.data[0], np.nan), sfreq=eda.sfreq).phasic
+    found = scr_peaks(phasic, sfreq=eda.sfreq, threshold=family.threshold)
+    return np.asarray(eda.start + found.peak_idx / eda.sfreq)
+
+
+def _heart_rate(trial: Trial) -> float:
+    """Median beats per minute, of trusted intervals if there are any, else as the device says."""
+    beats, rate = trial.signals.get("ibi"), trial.signals.get("hr")
+    if isinstance(beats, Events):
+        known = beats.values[np.isfinite(beats.values) & (beats.values > _FASTEST_BEAT)]
+        if len(known):
+            return float(60 / np.median(known))
+    if isinstance(rate, Signal) and rate.is_good.any():
+        return float(np.median(rate.data[0][rate.is_good]))
+    return np.nan
+
+
+def _doubts(trial: Trial) -> list[str]:
+    """What looks wrong with the units."""
+    sampled = [signal for signal in trial.signals.values() if isinstance(signal, Signal)]
+    return [note for signal in sampled for note in unit_notes(signal)]
+
+
+def _clock(started: datetime | None, duration: float) -> list[str]:
+    """Five moments from beginning to end: in UTC, or after the start if that is unknown or close."""
+    moments = [duration * quarter / 4 for quarter in range(5)]
+    if duration < _SHORT:
+        return [f"{moment:.1f} s" for moment in moments]
+    if started is not None:
+        return [f"{started + timedelta(seconds=moment):%H:%M:%S}" for moment in moments]
+    return [str(timedelta(seconds=round(moment))) for moment in moments]
