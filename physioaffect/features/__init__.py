@@ -27,6 +27,8 @@ from physioaffect.features.smoothing import LDS, MovingAverage, smooth
 from physioaffect.features.spectral import BandPower, SpectralEntropy
 from physioaffect.features.store import save_features
 from physioaffect.features.stored import open_features, read_exclusions
+from physioaffect.features.stream import Stream
+from physioaffect.features.stream_channels import StreamChannel, StreamEvents, channels_of
 from physioaffect.features.temperature import Temperature
 from physioaffect.features.topomap import TopographicMap
 from physioaffect.features.trial_table import concatenate, features_of_trial
@@ -71,10 +73,14 @@ __all__ = [
     "Rotation",
     "SpectralEntropy",
     "Step",
+    "Stream",
+    "StreamChannel",
+    "StreamEvents",
     "SubjectFeatures",
     "Temperature",
     "TopographicMap",
     "as_matrices",
+    "channels_of",
     "concatenate",
     "default_recipe",
     "extract",

@@ -57,6 +57,11 @@ class HeartRate:
         """The one signal it reads."""
         return ("hr",)
 
+    @property
+    def context(self) -> tuple[float, float]:
+        """Nothing before or after a window changes its features."""
+        return (0.0, 0.0)
+
     def __call__(self, trial: Trial, intervals: Intervals) -> xr.DataArray:
         """Compute the features of one trial.
 

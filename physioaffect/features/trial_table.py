@@ -19,9 +19,12 @@ from physioaffect.windows import Intervals, coverage
 
 __all__ = [
     "COVERAGE",
+    "LABELS",
     "TrialTable",
     "concatenate",
     "coverage_of",
+    "extent_of",
+    "families_of",
     "features_of_trial",
     "join",
     "table_of_trial",
@@ -30,7 +33,8 @@ __all__ = [
 COVERAGE = "coverage_"
 """What the coordinates begin with that tell of each window what share of it a family's features rest on."""
 
-_LABELS = ("dataset", "subject", "session", "trial", "stimulus", "condition", "order")
+# What a trial says of all its windows.
+LABELS = ("dataset", "subject", "session", "trial", "stimulus", "condition", "order")
 
 
 class TrialTable(NamedTuple):
@@ -80,9 +84,9 @@ def table_of_trial(trial: Trial, recipe: Recipe, *, keep: str | None = None) -> 
     for name in recipe.signals:
         if name not in trial.signals:
             trial.signal(name)  # Raises the sentence that says what there is.
-    intervals = recipe.windows.intervals(_extent(trial, [*recipe.signals, *([keep] if keep else [])]))
+    intervals = recipe.windows.intervals(extent_of(trial, [*recipe.signals, *([keep] if keep else [])]))
     n_windows = len(intervals.starts)
-    families, covered = _families(trial, recipe, intervals)
+    families, covered = families_of(trial, recipe, intervals)
     if recipe.baseline is not None and n_windows:
         at_rest = _of_rest(trial, recipe)
         families = {
@@ -97,12 +101,12 @@ def table_of_trial(trial: Trial, recipe: Recipe, *, keep: str | None = None) -> 
         "quality": np.min([*covered.values()], axis=0),
     }
     coordinates |= {f"{COVERAGE}{name}": share for name, share in covered.items()}
-    labels = {name: getattr(trial, name) for name in _LABELS} | {"tags": "; ".join(trial.tags)}
+    labels = {name: getattr(trial, name) for name in LABELS} | {"tags": "; ".join(trial.tags)}
     labels |= {name: float(value) for name, value in trial.ratings.items()}
     return TrialTable(families, coordinates, labels, intervals, trial.signal(keep) if keep else None)
 
 
-def _families(
+def families_of(
     trial: Trial, recipe: Recipe, intervals: Intervals
 ) -> tuple[dict[str, xr.DataArray], dict[str, NDArray[np.float64]]]:
     """Each family's features, and the share of each window that they rest on."""
@@ -114,7 +118,7 @@ def _families(
         is_covered = share >= needed
         if not is_covered.all():
             is_there = np.reshape(is_covered, (-1, *[1] * (values.ndim - 1)))
-            values = values.copy(data=np.where(is_there, values.values, np.nan))
+            values = values.copy(deep=False, data=np.where(is_there, values.values, np.nan))
         values.attrs["family_version"] = family.version
         families[family.name] = values
     return families, covered
@@ -138,13 +142,13 @@ def _of_rest(trial: Trial, recipe: Recipe) -> dict[str, xr.DataArray]:
         },
         baseline=None,
     )
-    intervals = replace(recipe.windows, last=None).intervals(_extent(rest, recipe.signals))
+    intervals = replace(recipe.windows, last=None).intervals(extent_of(rest, recipe.signals))
     if len(intervals.starts) == 0:
         raise DataError(
             f"{where} has {rest.duration:g} s of rest before it, too short for a window of "
             f"{recipe.windows.duration:g} s. Take shorter windows or baseline=None."
         )
-    return _families(rest, recipe, intervals)[0]
+    return families_of(rest, recipe, intervals)[0]
 
 
 def coverage_of(family: Family, trial: Trial, intervals: Intervals) -> NDArray[np.float64]:
@@ -158,7 +162,7 @@ def coverage_of(family: Family, trial: Trial, intervals: Intervals) -> NDArray[n
     return np.min(shares, axis=0) if shares else np.ones(len(intervals.starts))
 
 
-def _extent(trial: Trial, names: Sequence[str]) -> float:
+def extent_of(trial: Trial, names: Sequence[str]) -> float:
     """Seconds that windows may fill: to the end of the signals read.
 
     Ends that lie less than a second apart are the same end in the devices' rounding, and the first counts. A

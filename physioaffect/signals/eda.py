@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -173,6 +173,7 @@ def highpass_causal(
     return Decomposition((rows - phasic).reshape(np.shape(eda)), phasic.reshape(np.shape(eda)))
 
 
+@lru_cache(maxsize=16)  # A stream asks for the same ones every second.
 def _sections(kind: Literal["lowpass", "highpass"], cutoff: float, sfreq: float) -> NDArray[np.float64]:
     if not 0 < cutoff < sfreq / 2:
         raise ValueError(
