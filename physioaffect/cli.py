@@ -326,7 +326,7 @@ def evaluate(
         str,
         typer.Option(
             help="Protocols, separated by commas: loso, loso_10fold, loso_stimulus, within_subject_trial, "
-            "front_back, cross_session, window_random, trial_chunk, calibrated_trials[_N], "
+            "front_back, cross_session, cross_stimulus, window_random, trial_chunk, calibrated_trials[_N], "
             "calibrated_rest[_Ns], calibrated_same_trial[_Ns]; _transductive after any."
         ),
     ] = "loso",

@@ -67,7 +67,7 @@ FAMILIES: dict[str, Callable[[DataSet], Family]] = {
     "fractal_dimension": lambda _: FractalDimension(),
     "connectivity": lambda dataset: Connectivity(bands=_bands(dataset)),
     "covariance": lambda _: Covariance(),
-    "eda": lambda _: EDA(),
+    "eda": lambda _: EDA(decompose="convex"),
     "hr": lambda _: HeartRate(),
     "temperature": lambda _: Temperature(),
     "motion": lambda _: Motion(),
