@@ -133,6 +133,14 @@ def test_every_link_leads_somewhere(page):
         assert target.startswith("http") or (path.parent / target).exists(), target
 
 
+def test_the_page_on_the_two_task_network_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks("docs/pinn-network.md"):
+        exec(compile(block, "docs/pinn-network.md", "exec"), names)
+
+
 def test_the_index_of_networks_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}

@@ -22,6 +22,9 @@ SCORE_TITLES = {
     "top2": "top-2",
     "tri_p": "Tri-P",
     "seq2hr": "Seq2HR",
+    "eda_rmse": "EDA RMSE (% of range)",
+    "eda_r": "EDA r",
+    "eda_ccc": "EDA CCC",
 }
 
 
