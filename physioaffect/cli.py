@@ -14,6 +14,7 @@ from rich import box
 from rich.table import Table
 
 from physioaffect.cli_audit import audit
+from physioaffect.cli_eda import eda
 from physioaffect.cli_networks import predict, train
 from physioaffect.cli_options import (
     BaselineOption,
@@ -425,7 +426,7 @@ def report(
     OUT.print(plain(f"Report: {page}", style="bold"), soft_wrap=True)
 
 
-for command in (train, predict, run, compare, audit, reproduce):
+for command in (eda, train, predict, run, compare, audit, reproduce):
     app.command()(command)
 
 

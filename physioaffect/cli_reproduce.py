@@ -20,7 +20,9 @@ __all__ = ["reproduce"]
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="A published system: histn, pinn, rbtransformer, wears, wesad.")],
+    name: Annotated[
+        str, typer.Argument(help="A published system: histn, pinn, rbtransformer, wears, wesad.")
+    ],
     path: Annotated[
         Path | None,
         typer.Argument(help="Where one of its data sets lies. Default: its layout is simulated."),

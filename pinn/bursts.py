@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import find_peaks
 
 from physioaffect._compiled import compiled
 
@@ -17,6 +18,10 @@ Array = NDArray[np.float64]
 
 # A driver that makes less than this share of the threshold is between bursts.
 _BETWEEN = 0.02
+# Two bursts between which the driver does not stop are two if it falls to this share of the smaller one.
+_VALLEY = 0.5
+# Of a burst's highest driver: what trails behind it lower than that says nothing about when it was.
+_CORE = 0.1
 
 
 class Bursts(NamedTuple):
@@ -25,7 +30,8 @@ class Bursts(NamedTuple):
     Attributes
     ----------
     times : ndarray
-        Seconds from the first sample to the burst's centre of mass; negative if it came before.
+        Seconds from the first sample to the centre of mass of the burst, without what of it is lower than a
+        tenth of its highest driver.
     areas : ndarray
         Of the driver in uS s.
     amplitudes : ndarray
@@ -57,7 +63,8 @@ def find_bursts(found: Deconvolution, *, threshold: float = 0.01, apart: float =
     threshold : float
         Smallest height in microsiemens that counts of the response that a burst makes by itself.
     apart : float
-        Seconds; bursts with less than this between them are one.
+        Seconds; bursts with less than this between them are one. Where the driver does not stop, smoothed
+        over this time it must fall to half of the smaller one between two.
 
     Returns
     -------
@@ -88,6 +95,7 @@ def find_bursts(found: Deconvolution, *, threshold: float = 0.01, apart: float =
     if len(first):
         is_new = np.append(True, first[1:] - stop[:-1] >= apart * sfreq)
         first, stop = first[is_new], stop[np.append(is_new[1:], True)]
+        first, stop = _split(np.where(is_on, found.driver, 0.0), first, stop, max(1, round(apart * sfreq)))
     rows = np.zeros((len(first), 5))
     steps = skin.discretise(sfreq)
     _measured(found.driver, first, stop, steps.state, steps.drive, sfreq, rows)
@@ -98,6 +106,26 @@ def find_bursts(found: Deconvolution, *, threshold: float = 0.01, apart: float =
     is_seen = n_seen[peak] - n_seen[first] == peak - first
     times, areas, amplitudes, peak_times, recovery_times = rows.T
     return Bursts(times, areas, amplitudes, peak_times, recovery_times, is_seen)
+
+
+def _split(
+    driver: Array, first: NDArray[np.intp], stop: NDArray[np.intp], n_smooth: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Cut runs in which the driver rises again after it has fallen to half."""
+    total = np.concatenate([np.zeros(n_smooth // 2 + 1), np.cumsum(driver)])
+    total = np.pad(total, (0, n_smooth), mode="edge")
+    smooth = total[n_smooth : n_smooth + len(driver)] - total[: len(driver)]
+    tops, about = find_peaks(np.maximum(smooth, 0.0), distance=n_smooth, prominence=0.0)
+    tops = tops[about["prominences"] >= _VALLEY * smooth[tops]]
+    run = np.searchsorted(first, tops, side="right") - 1
+    cuts = [
+        before + int(smooth[before:after].argmin())
+        for before, after, one, other in zip(tops[:-1], tops[1:], run[:-1], run[1:], strict=True)
+        if one == other >= 0 and after < stop[other]
+    ]
+    if not cuts:
+        return first, stop
+    return np.sort(np.concatenate([first, cuts])), np.sort(np.concatenate([stop, cuts]))
 
 
 @compiled(boundscheck=False)
@@ -112,10 +140,14 @@ def _measured(
 ) -> None:
     """Run the system with one burst at a time: centre, area, height, time of the peak, half recovery."""
     for burst in range(len(first)):
-        area = moment = 0.0
+        area = core = moment = highest = 0.0
         for k in range(first[burst], stop[burst]):
             area += driver[k]
-            moment += driver[k] * (k + 0.5)
+            highest = max(highest, driver[k])
+        for k in range(first[burst], stop[burst]):
+            if driver[k] >= _CORE * highest:
+                core += driver[k]
+                moment += driver[k] * (k + 0.5)
         x = r = before = height = 0.0
         at = recovered = np.nan
         k = first[burst]
@@ -133,7 +165,7 @@ def _measured(
             if k > stop[burst] and r_next < 0.5 * height <= r:
                 recovered = k - 1 + (r - 0.5 * height) / (r - r_next)
             x, before, r = x_next, r, r_next
-        rows[burst, 0] = moment / area / sfreq
+        rows[burst, 0] = moment / core / sfreq
         rows[burst, 1] = area / sfreq
         rows[burst, 2] = height
         rows[burst, 3] = at / sfreq

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,9 @@ class Convex:
     scale: float | None = None
     max_sfreq: float = 16.0
 
+    REACH_S: ClassVar[float] = 120.0
+    """Seconds after which what lies beyond changes tonic and phasic part by less than 1e-5 of the range."""
+
     def __post_init__(self) -> None:
         Sudomotor(tau_rise=self.tau_rise, tau_decay=self.tau_decay)
         for name in ("sparsity", "smoothness", "knot", "scale"):
@@ -119,6 +122,19 @@ class Convex:
     def skin(self) -> Sudomotor:
         """The linear system of these time constants."""
         return Sudomotor(tau_rise=self.tau_rise, tau_decay=self.tau_decay)
+
+    @property
+    def context(self) -> tuple[float, float]:
+        """Seconds before and after a moment outside of which next to nothing changes its parts.
+
+        Infinite without a scale, which is made from all of the recording, or with global columns. Otherwise
+        what is further away changes a part by less than 1e-5 of the recording's range if a piece begins whole
+        knots later, and by 5e-4 if it begins between them (knots count from the first sample; 2e-5 with
+        ``knot=5``). A gap in between adds its own length.
+        """
+        if self.scale is None or self.tonic == "cvxeda":
+            return np.inf, np.inf
+        return self.REACH_S, self.REACH_S
 
     def __call__(self, eda: NDArray[np.floating[Any]], *, sfreq: float) -> Decomposition:
         """Split skin conductance in microsiemens, shape (..., n_times), NaN where missing."""
@@ -168,6 +184,7 @@ def deconvolve(
     sfreq: float,
     settings: Convex = Convex(),
     price: NDArray[np.floating[Any]] | None = None,
+    weights: NDArray[np.floating[Any]] | None = None,
 ) -> Deconvolution:
     """Find driver, phasic and tonic part of one recording.
 
@@ -181,6 +198,9 @@ def deconvolve(
         Model and weights.
     price : ndarray, shape (n_times,), optional
         Sparsity of each sample instead of one for all; only where the recording is not resampled.
+    weights : ndarray, shape (n_times,), optional
+        Weight of each sample in the data term, from 0 on, instead of 1 for those that are present; only where
+        the recording is not resampled. See `place_on_grid`.
 
     Returns
     -------
@@ -193,20 +213,27 @@ def deconvolve(
         If fewer than 30 s are present, the rate is below 1 Hz, the recording never changes, or its values are
         none that skin can have.
     """
-    y = _checked(eda, sfreq)
+    y = checked(eda, sfreq)
     if price is not None and (np.shape(price) != y.shape or sfreq > settings.max_sfreq or np.min(price) <= 0):
         raise ValueError(
             f"price must be above 0, of shape {y.shape}, for a rate up to {settings.max_sfreq:g} Hz; got "
             f"shape {np.shape(price)} at {sfreq:g} Hz."
         )
+    if weights is not None:
+        if np.shape(weights) != y.shape or sfreq > settings.max_sfreq or not np.min(weights) >= 0:
+            raise ValueError(
+                f"weights must be from 0 on, of shape {y.shape}, for a rate up to {settings.max_sfreq:g} Hz; "
+                f"got shape {np.shape(weights)} at {sfreq:g} Hz."
+            )
+        y = checked(np.where(np.asarray(weights) > 0, y, np.nan), sfreq)
     if sfreq > settings.max_sfreq:
         y, sfreq = bring_down(y, sfreq=sfreq, to=settings.max_sfreq)
     is_present = np.isfinite(y)
-    scale = settings.scale if settings.scale is not None else _scale_of(y, sfreq, settings)
-    return _solved(y, is_present, sfreq, scale, settings, price)
+    scale = settings.scale if settings.scale is not None else scale_of(y, sfreq, settings)
+    return solved(y, is_present, sfreq, scale, settings, price, weights)
 
 
-def _checked(eda: NDArray[np.floating[Any]], sfreq: float) -> Array:
+def checked(eda: NDArray[np.floating[Any]], sfreq: float) -> Array:
     if np.ndim(eda) != 1:
         raise ValueError(f"eda must be (n_times,), got shape {np.shape(eda)}. Pass one channel: eda[0].")
     if not sfreq >= _SLOWEST_HZ:
@@ -235,7 +262,7 @@ def _checked(eda: NDArray[np.floating[Any]], sfreq: float) -> Array:
     return y
 
 
-def _scale_of(y: Array, sfreq: float, settings: Convex) -> float:
+def scale_of(y: Array, sfreq: float, settings: Convex) -> float:
     fast = y if settings.tonic == "cvxeda" else highpass(y, sfreq=sfreq).phasic
     scale = float(np.nanstd(fast))
     if scale > 0:
@@ -246,10 +273,16 @@ def _scale_of(y: Array, sfreq: float, settings: Convex) -> float:
     )
 
 
-def _solved(
-    y: Array, is_present: NDArray[np.bool_], sfreq: float, scale: float, settings: Convex, price: Any
+def solved(
+    y: Array,
+    is_present: NDArray[np.bool_],
+    sfreq: float,
+    scale: float,
+    settings: Convex,
+    price: Any = None,
+    weight: Any = None,
 ) -> Deconvolution:
-    """Solve the program; ``price`` replaces the sparsity of single samples if given."""
+    """Solve the program; ``price`` and ``weight`` replace those of single samples if given."""
     n_per_knot = max(2, round(settings.knot * sfreq))
     n = len(y)
     n_all = -(-(n + n_per_knot) // n_per_knot) * n_per_knot
@@ -258,7 +291,7 @@ def _solved(
     # The level is taken out so that the solver starts near it.
     level = float(y[is_present].mean())
     data[own] = np.where(is_present, (y - level) / scale, 0.0)
-    weights[own] = is_present
+    weights[own] = is_present if weight is None else np.where(is_present, weight, 0.0)
     prices = np.full(n_all, settings.sparsity)
     if price is not None:
         prices[own] = price

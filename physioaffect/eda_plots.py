@@ -1,0 +1,341 @@
+"""Plots of skin conductance that was taken apart, and of what was learned about its equation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioaffect._drawing import new_figure
+from physioaffect.errors import DataError
+from physioaffect.pinn import Bursts, Deconvolution, Uncertainty
+from physioaffect.recording import Flag, Signal
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_eda", "plot_parameters", "plot_residual"]
+
+Array = NDArray[np.float64]
+
+# Okabe and Ito's colours, which people tell apart who see red and green alike.
+_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+)
+_CYCLE = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, _RED, _BLACK)
+# What is masked, by reason: hatches beside greys, so that print without colour says as much.
+_MASKS = {
+    Flag.OFF_BODY: ("0.75", "", "not worn"),
+    Flag.CLIPPED: ("0.85", "xx", "clipped"),
+    Flag.FLAT: ("0.85", "--", "flat"),
+    Flag.MOTION: ("0.85", "//", "movement"),
+    Flag.GAP: ("0.92", "..", "missing"),
+    Flag.SETTLING: ("0.92", "\\\\", "settling"),
+    Flag.OUT_OF_RANGE: ("0.85", "||", "out of range"),
+}
+# More points than a page has dots are taken together, smallest and largest of each bin.
+_MOST_POINTS = 8000
+_LONG_S = 7200.0
+
+
+def plot_eda(
+    found: Deconvolution,
+    *,
+    bursts: Bursts | None = None,
+    band: Uncertainty | None = None,
+    signal: Signal | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw a recording with its tonic part, phasic part, driver and residual.
+
+    Parameters
+    ----------
+    found : Deconvolution
+        The parts.
+    bursts : Bursts, optional
+        Marks the peaks of the responses; hollow ones are not seen all through.
+    band : Uncertainty, optional
+        Shades the intervals of tonic and phasic part, and gives the noise beside the residual.
+    signal : Signal, optional
+        The recording with its flags, at the same rate: what is masked is shaded by its reason. Otherwise
+        what is missing is.
+    title : str
+        Above all.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        Four panels over one axis of time, for a page's width. Nothing is drawn where nothing was used.
+
+    Examples
+    --------
+    >>> from physioaffect.pinn import deconvolve, simulate_eda
+    >>> figure = plot_eda(deconvolve(simulate_eda(120).eda, sfreq=4.0))
+    >>> [ax.get_ylabel() for ax in figure.axes]
+    ['EDA (µS)', 'phasic (µS)', 'driver (µS)', 'residual (µS)']
+    """
+    figure = new_figure(7.5, 6.2)
+    axes = figure.subplots(4, 1, sharex=True, height_ratios=(3, 2, 1.3, 1.0))
+    n = len(found.tonic)
+    unit, per_second = ("h", 3600.0) if n / found.sfreq > 2 * _LONG_S else ("min", 60.0)
+    times = np.arange(n) / found.sfreq / per_second
+    used = found.is_present
+    recorded = found.tonic + found.phasic + found.residual
+    if signal is not None:
+        if signal.n_times != n:
+            raise ValueError(
+                f"The signal has {signal.n_times} samples, its parts {n}. Pass the same recording."
+            )
+        recorded = np.asarray(signal.data[0], dtype=np.float64)
+        _line(axes[0], times, np.where(used, np.nan, recorded), color="0.6", linewidth=0.5)
+    _line(axes[0], times, np.where(used, recorded, np.nan), color=_BLACK, linewidth=0.7, label="recorded")
+    tonic, phasic = (np.where(used, part, np.nan) for part in (found.tonic, found.phasic))
+    if band is not None:
+        said = f"{band.level:.0%} interval"
+        _fill(axes[0], times, used, band.tonic_low, band.tonic_high, color=_ORANGE, label=said)
+        _fill(axes[1], times, used, band.phasic_low, band.phasic_high, color=_SKY, label=said)
+    _line(axes[0], times, tonic, color=_RED, linewidth=1.2, label="tonic")
+    _line(axes[1], times, phasic, color=_BLUE, linewidth=0.8, label="phasic")
+    if bursts is not None:
+        seen = bursts.is_seen
+        for which, face, label in ((seen, _RED, "response"), (~seen, "none", "partly masked")):
+            if which.any():
+                axes[1].plot(
+                    bursts.peak_times[which] * (1 / per_second),
+                    bursts.amplitudes[which],
+                    "v",
+                    markersize=3,
+                    markerfacecolor=face,
+                    markeredgecolor=_RED,
+                    markeredgewidth=0.5,
+                    linestyle="none",
+                    label=label,
+                )
+    _line(axes[2], times, np.where(used, found.driver, np.nan), color=_GREEN, linewidth=0.6)
+    _draw_residual(axes[3], times, found, None if band is None else band.noise)
+    _limits(axes, recorded[used], found, used)
+    masks = _shade(axes, found, signal, per_second)
+    for ax, label in zip(axes, ("EDA", "phasic", "driver", "residual"), strict=True):
+        ax.set_ylabel(f"{label} (µS)")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.margins(x=0)
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].legend(
+        [*handles, *masks],
+        [*labels, *(str(mask.get_label()) for mask in masks)],
+        fontsize=7,
+        ncols=6,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        frameon=False,
+    )
+    if bursts is not None or band is not None:
+        axes[1].legend(fontsize=7, ncols=4, loc="upper right", frameon=False)
+    axes[-1].set_xlabel(f"time ({unit})")
+    figure.align_ylabels(axes)
+    if title:
+        figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def plot_residual(found: Deconvolution, *, window: float = 60.0, noise: float | None = None) -> Figure:
+    """Draw what neither part explains over time, and whether it is white.
+
+    Parameters
+    ----------
+    found : Deconvolution
+        The parts.
+    window : float
+        Seconds over which the residual's size is taken.
+    noise : float, optional
+        Standard deviation of the noise in microsiemens, as `uncertainty` finds it.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        The residual; its standard deviation per window; its correlation with itself a while later, with the
+        range in which that of white noise lies 95 times of 100.
+    """
+    figure = new_figure(7.5, 4.2)
+    over_time, size, echo = figure.subplots(3, 1, height_ratios=(1.2, 1, 1))
+    n_window = max(2, round(window * found.sfreq))
+    times = np.arange(len(found.residual)) / found.sfreq / 60
+    _draw_residual(over_time, times, found, noise)
+    over_time.set(ylabel="residual (µS)", xlabel="time (min)")
+    _shade([over_time], found, None, 60.0)
+    cut = found.residual[: len(found.residual) // n_window * n_window].reshape(-1, n_window)
+    enough = np.isfinite(cut).sum(axis=1) >= n_window / 2
+    sizes = np.full(len(cut), np.nan)
+    sizes[enough] = np.nanstd(cut[enough], axis=1)
+    size.plot(
+        (np.arange(len(cut)) + 0.5) * window / 60, sizes, ".-", color=_BLUE, markersize=4, linewidth=0.8
+    )
+    size.set(
+        ylabel=f"SD in {window:g} s (µS)", xlabel="time (min)", ylim=(0, None), xlim=over_time.get_xlim()
+    )
+    x = np.where(found.is_present, found.residual - np.nanmean(found.residual), 0.0)
+    n_lags = min(round(10 * found.sfreq), len(x) - 1)
+    n_pairs = [int((found.is_present[k:] & found.is_present[: len(x) - k]).sum()) for k in range(n_lags + 1)]
+    pairs = np.maximum(np.array(n_pairs), 1)
+    correlation = np.array([x[k:] @ x[: len(x) - k] for k in range(n_lags + 1)]) / pairs
+    lags = np.arange(1, n_lags + 1) / found.sfreq
+    echo.fill_between(lags, -1.96 / np.sqrt(pairs[1:]), 1.96 / np.sqrt(pairs[1:]), color="0.85", linewidth=0)
+    echo.vlines(lags, 0, correlation[1:] / correlation[0], color=_BLUE, linewidth=1)
+    echo.axhline(0, color=_BLACK, linewidth=0.5)
+    echo.set(ylabel="autocorrelation", xlabel="lag (s)")
+    for ax in (over_time, size, echo):
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plot_parameters(table: pd.DataFrame, *, truth: dict[str, float] | None = None) -> Figure:
+    """Draw what was learned in each fold about each person.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row for each estimate with the columns ``parameter``, ``subject``, ``fold``, ``estimate``, and
+        ``low`` and ``high`` for intervals if there are any; ``unit`` if there is one.
+    truth : dict of str to float, optional
+        Known values by parameter, of a simulation.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        A panel for each parameter, people beside one another, folds by colour and mark.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or no row is there.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"parameter": "tau_decay", "unit": "s", "subject": "S2", "fold": 1, "estimate": 2.1}
+    >>> [ax.get_ylabel() for ax in plot_parameters(pd.DataFrame([row])).axes]
+    ['tau_decay (s)']
+    """
+    needed = ["parameter", "subject", "fold", "estimate"]
+    if missing := [name for name in needed if name not in table.columns]:
+        raise DataError(f"The table of parameters lacks {', '.join(missing)}; it takes {', '.join(needed)}.")
+    if table.empty:
+        raise DataError("The table of parameters has no rows, so there is nothing to draw.")
+    parameters = list(dict.fromkeys(table["parameter"]))
+    subjects, folds = list(dict.fromkeys(table["subject"])), list(dict.fromkeys(table["fold"]))
+    figure = new_figure(
+        max(4.0, min(12.0, 1.5 + 0.25 * len(subjects) * len(folds) ** 0.5)), 1.9 * len(parameters)
+    )
+    axes = figure.subplots(len(parameters), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, parameter in zip(axes, parameters, strict=True):
+        rows = table[table["parameter"] == parameter]
+        for index, fold in enumerate(folds):
+            own = rows[rows["fold"] == fold]
+            at = np.array([subjects.index(name) for name in own["subject"]])
+            shift = 0.6 * ((index + 0.5) / len(folds) - 0.5)
+            error = None
+            if {"low", "high"} <= set(own.columns):
+                error = np.abs([own["estimate"] - own["low"], own["high"] - own["estimate"]])
+            ax.errorbar(
+                at + shift,
+                own["estimate"],
+                yerr=error,
+                fmt="os^Dv<>"[index % 7],
+                color=_CYCLE[index % len(_CYCLE)],
+                markersize=3.5,
+                linewidth=0.8,
+                linestyle="none",
+                label=f"fold {fold}",
+            )
+        if truth and parameter in truth:
+            ax.axhline(truth[parameter], color=_BLACK, linewidth=0.8, linestyle="--", label="true")
+        units = set(rows["unit"]) if "unit" in rows.columns else set()
+        ax.set_ylabel(f"{parameter} ({units.pop()})" if len(units) == 1 else parameter)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[-1].set_xticks(range(len(subjects)), [str(name) for name in subjects], rotation=90, fontsize=7)
+    if len(folds) <= 10:
+        axes[0].legend(
+            fontsize=7, ncols=5, loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, borderaxespad=0.2
+        )
+    return figure
+
+
+def _line(ax: Axes, times: Array, values: Array, **options: Any) -> None:
+    """Draw a line; of a long one, the smallest and largest of each bin, so that no peak is lost."""
+    n_bin = -(-2 * len(values) // _MOST_POINTS)
+    if n_bin > 2:
+        n_bins = -(-len(values) // n_bin)
+        cut = np.pad(values, (0, n_bins * n_bin - len(values)), constant_values=np.nan).reshape(n_bins, n_bin)
+        has = np.isfinite(cut).any(axis=1)
+        ends = np.full((n_bins, 2), np.nan)
+        ends[has] = np.stack([np.nanmin(cut[has], axis=1), np.nanmax(cut[has], axis=1)], axis=1)
+        times, values = np.repeat(times[::n_bin], 2), ends.ravel()
+    ax.plot(times, values, **options)
+
+
+def _fill(ax: Axes, times: Array, used: NDArray[np.bool_], low: Array, high: Array, **options: Any) -> None:
+    every = max(1, len(times) // _MOST_POINTS)
+    shown = slice(None, None, every)
+    ax.fill_between(
+        times[shown], low[shown], high[shown], where=used[shown].tolist(), alpha=0.4, linewidth=0, **options
+    )
+
+
+def _draw_residual(ax: Axes, times: Array, found: Deconvolution, noise: float | None) -> None:
+    _line(ax, times, found.residual, color="0.3", linewidth=0.5)
+    size = float(np.nanstd(found.residual)) if noise is None else noise
+    for side in (-1.96, 1.96):
+        ax.axhline(side * size, color=_RED, linewidth=0.6, linestyle="--")
+    low, high = np.nanquantile(found.residual, [0.002, 0.998])
+    reach = 1.3 * max(abs(low), abs(high), 2.2 * size)
+    ax.set_ylim(-reach, reach)
+
+
+def _limits(axes: Sequence[Axes], recorded: Array, found: Deconvolution, used: NDArray[np.bool_]) -> None:
+    """As the parts need, whatever lies in what is masked."""
+    low = min(float(np.nanmin(recorded)), float(found.tonic[used].min()))
+    high = float(np.nanmax(recorded))
+    edge = 0.06 * (high - low)
+    axes[0].set_ylim(low - edge, high + edge)
+    top = float(found.phasic[used].max())
+    axes[1].set_ylim(-0.06 * top, 1.2 * top if top > 0 else 1.0)
+    axes[2].set_ylim(0, 1.05 * max(float(found.driver[used].max()), 1e-9))
+
+
+def _shade(axes: Sequence[Axes], found: Deconvolution, signal: Signal | None, per_second: float) -> list[Any]:
+    """Shade what is masked, the first of its reasons; one patch of each reason for the legend."""
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    left = ~found.is_present
+    flags = np.zeros(len(left), dtype=np.uint8) if signal is None else signal.flags
+    patches = []
+    for flag, (shade, hatch, label) in _MASKS.items():
+        own = left & ((flags & flag) > 0) if flag is not Flag.GAP else left & (flags & ~np.uint8(flag) == 0)
+        if not own.any():
+            continue
+        left = left & ~own
+        edges = np.flatnonzero(np.diff(own, prepend=False, append=False)) / found.sfreq / per_second
+        for ax in axes:
+            spans = [(begin, stop - begin) for begin, stop in zip(edges[::2], edges[1::2], strict=True)]
+            ax.broken_barh(
+                spans,
+                (0, 1),
+                transform=ax.get_xaxis_transform(),
+                facecolor=shade,
+                edgecolor="0.6",
+                hatch=hatch,
+                linewidth=0,
+                zorder=0,
+            )
+        patches.append(Patch(facecolor=shade, edgecolor="0.6", hatch=hatch, linewidth=0, label=label))
+    return patches
