@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.features._compiled import compiled
+from physioaffect._compiled import compiled
 
 __all__ = ["lag_sums"]
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.features._compiled import compiled
+from physioaffect._compiled import compiled
 from physioaffect.features._filter_vectors import filter_rows, lay_out_tile, sum_rows
 
 __all__ = ["filter_causal", "filter_zero_phase", "native"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.features._compiled import compiled
+from physioaffect._compiled import compiled
 
 __all__ = ["powers", "segments"]
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.features._compiled import compiled
+from physioaffect._compiled import compiled
 
 __all__ = ["correlations", "means", "moments", "quartiles"]
 

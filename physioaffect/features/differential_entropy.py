@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from physioaffect._compiled import compiled
 from physioaffect.device import Device, check_device, resolve_device
-from physioaffect.features._compiled import compiled
 from physioaffect.features._filter_kernel import native
 from physioaffect.features.bands import SEED, Bands
 from physioaffect.features.filter_bank import BandFilter, band_variance_filtered

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import rfft
 from scipy.signal.windows import hann
 
-from physioaffect.features._compiled import compiled
+from physioaffect._compiled import compiled
 from physioaffect.features._filter_kernel import native
 from physioaffect.features._threads import in_threads, n_threads
 from physioaffect.features.bands import Bands, band_bins, check_below_nyquist

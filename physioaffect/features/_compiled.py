@@ -1,5 +1,0 @@
-"""Moved to `physioaffect._compiled`."""
-
-from physioaffect._compiled import compiled
-
-__all__ = ["compiled"]
