@@ -138,7 +138,7 @@ def default_recipe(
         Length and step of the windows in seconds instead of the data set's own; a window without a step
         means no overlap.
     cleaning : sequence of Step, optional
-        As in `Recipe`. Default: none, or `usual_cleaning` of raw exports of devices. Families that are made
+        As in `Recipe`. Default: none, or `MarkQuality` of raw exports of devices. Families that are made
         of beats get a step that finds them where no step given does.
     baseline, smoothing
         As in `Recipe`. Default: none.
@@ -168,7 +168,8 @@ def default_recipe(
             f"No family of features fits the signals of {dataset.title}: {', '.join(dataset.sfreqs)}."
         )
     if cleaning is None:
-        cleaning = usual_cleaning(dataset) if dataset.is_raw_export else ()
+        # An EEG that is in the folder, too, may be too short for its filters: it is cleaned if asked for.
+        cleaning = (MarkQuality(),) if dataset.is_raw_export else ()
     windows = Windowing(
         duration=dataset.window if window is None else window,
         step=step if step is not None or window is not None else dataset.step,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import xarray as xr
 from joblib import effective_n_jobs
 
-from physioaffect.errors import DataError
+from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.features._threads import computing_elsewhere
 from physioaffect.features.recipe import Recipe
 from physioaffect.features.trial_table import (
@@ -75,7 +75,7 @@ def _of_subject(
                 exclusions.append(Exclusion(subject=subject, trial=trial.trial, reason=reason, expected=True))
                 continue
             parts.append(part)
-    except DataError as error:
+    except PhysioaffectError as error:
         # Half a subject would be compared with whole ones, so all of its trials go.
         return SubjectFeatures(subject, None, (*exclusions, Exclusion(subject=subject, reason=str(error))))
     if not parts:

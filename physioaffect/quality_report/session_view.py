@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.features.decomposing import function_of
 from physioaffect.features.eda import EDA
 from physioaffect.features.recipe import Recipe
 from physioaffect.page import number
 from physioaffect.quality_report.drawing import COLUMNS, Columns, band, boxes, columns, robust_scale, ticks
 from physioaffect.recording import Events, Flag, Signal, Trial
-from physioaffect.signals.eda import DECOMPOSITIONS, ResampleEDA, scr_peaks
+from physioaffect.signals.eda import ResampleEDA, scr_peaks
 from physioaffect.signals.quality import unit_notes
 
 __all__ = ["REASONS", "Picture", "SessionView", "Share", "view_of"]
@@ -282,9 +283,9 @@ def _responses(trial: Trial, recipe: Recipe) -> NDArray[np.float64] | None:
     family = next((one for one in recipe.features if isinstance(one, EDA)), EDA())
     if eda.sfreq > _FASTEST_EDA:
         eda = ResampleEDA()(replace(trial, signals={"eda": eda})).signal("eda")
-    decompose = DECOMPOSITIONS[family.decompose] if isinstance(family.decompose, str) else family.decompose
-    phasic = decompose(np.where(eda.is_good, eda.data[0], np.nan), sfreq=eda.sfreq).phasic
-    found = scr_peaks(phasic, sfreq=eda.sfreq, threshold=family.threshold)
+    level = np.where(eda.is_good, eda.data[0], np.nan)
+    phasic = function_of(family.decompose)(level, sfreq=eda.sfreq).phasic
+    found = scr_peaks(phasic, eda=level, sfreq=eda.sfreq, threshold=family.threshold)
     return np.asarray(eda.start + found.peak_idx / eda.sfreq)
 
 

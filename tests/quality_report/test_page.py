@@ -7,6 +7,7 @@ from joblib import parallel_config
 from support.pages import Page
 
 from physioaffect.errors import DataError, RunError
+from physioaffect.features import default_recipe, save_features
 from physioaffect.quality_report import write_quality_report
 
 
@@ -119,3 +120,14 @@ def test_errors_are_plain(study, tmp_path):
             study.dataset, study.root, study.recipe, study.store, tmp_path / "file" / "a.html"
         )
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_usual_recipe_has_a_page_too(study, tmp_path):
+    recipe = default_recipe(study.dataset)
+    store = save_features(study.dataset, study.root, recipe, tmp_path / "usual.zarr", subjects=["S01"])
+    page = write_quality_report(
+        study.dataset, study.root, recipe, store, tmp_path / "usual.html", subjects=["S01"]
+    )
+    html = page.read_text(encoding="utf-8")
+    assert "convex" in html
+    assert "mark_quality" in html or "marked" in html
