@@ -11,11 +11,9 @@ import pytest
 from joblib import parallel_config
 
 from physioaffect.datasets import wearable
-from physioaffect.features import Recipe, default_recipe, open_features, save_features
+from physioaffect.features import Recipe, default_recipe, features_of_trial, open_features, save_features
 from physioaffect.quality_report import write_quality_report
 from physioaffect.recording import DataSet
-from physioaffect.signals.beats import BeatsFromPPG
-from physioaffect.signals.quality import MarkQuality
 
 FOLDER = os.environ.get("PHYSIOAFFECT_TEST_DATA")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="needs real recordings: set PHYSIOAFFECT_TEST_DATA")
@@ -24,7 +22,13 @@ N_JOBS = 2
 
 
 def usual(dataset: DataSet) -> Recipe:
-    return default_recipe(dataset, window=60, step=10, cleaning=(MarkQuality(), BeatsFromPPG()))
+    return default_recipe(dataset, window=60, step=10)
+
+
+def megabytes(field: str) -> float:
+    """Memory of this process: VmRSS now, VmHWM at its highest since the last reset."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
 def to_table(root: Path, out: Path, n_jobs: int) -> Path:
@@ -39,6 +43,23 @@ def bench_one_zip_to_a_table(benchmark, tmp_path):
     to_table(path, tmp_path / "out.zarr", 1)  # Compiled and imported.
     out = benchmark.pedantic(to_table, args=(path, tmp_path / "out.zarr", 1), rounds=5)
     benchmark.extra_info["windows"] = open_features(out).sizes["window"]
+
+
+def bench_one_zip_to_all_features(benchmark):
+    """From the zip to the table in memory: all families that fit, and the memory that they take."""
+    path = ROOT / "S05_E4.zip"
+    dataset = wearable(path)
+    recipe = usual(dataset)
+
+    def once() -> int:
+        return sum(features_of_trial(trial, recipe).sizes["window"] for trial in dataset.read(path))
+
+    once()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = megabytes("VmRSS")
+    once()
+    peak = megabytes("VmHWM") - before
+    benchmark.extra_info |= {"windows": benchmark.pedantic(once, rounds=5), "peak_MB_above": peak}
 
 
 def bench_25_sessions_to_a_table(benchmark, tmp_path):
