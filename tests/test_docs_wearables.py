@@ -38,7 +38,7 @@ def test_the_command_runs_on_a_real_recording(real_data, monkeypatch, tmp_path):
     folder.mkdir()
     for name in ("S01_E4.zip", "LICENSE"):
         (folder / name).write_bytes((real_data / "realdata" / "stress_predict" / name).read_bytes())
-    [command] = blocks("bash")
+    command, _ = blocks("bash")
     program, *arguments = shlex.split(command)
     assert program == "physioaffect"
     result = CliRunner().invoke(app, arguments)
