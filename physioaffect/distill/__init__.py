@@ -1,1 +1,1 @@
-"""Brain to face: prototypes of valence and arousal from EEG, distilled into a network that sees faces only."""
+"""Brain to face: prototypes of valence and arousal from EEG, distilled into a network that sees only faces."""
