@@ -1,1 +1,1 @@
-"""Brain to face: prototypes of valence and arousal from EEG, distilled into a network that sees only faces."""
+"""Brain to face: prototypes of valence and arousal from EEG, distilled into a network that sees faces."""
