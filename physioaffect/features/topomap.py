@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-import functools
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.interpolate import RBFInterpolator
 
-from physioaffect.errors import ProtocolError
+from physioaffect.errors import DataError, ProtocolError
 from physioaffect.features.differential_entropy import DifferentialEntropy
+from physioaffect.features.map_interpolation import (
+    Interpolation,
+    check_interpolation,
+    grid_axis,
+    interpolate_maps,
+    interpolation_matrix,
+)
 from physioaffect.montage import electrode_positions
 from physioaffect.recording import Trial
 from physioaffect.signals.eeg_scale import check_scale
 from physioaffect.windows import Intervals
 
-__all__ = ["TopographicMap", "azimuthal_projection", "interpolation_matrix"]
+__all__ = [
+    "TopographicMap",
+    "azimuthal_projection",
+    "interpolate_maps",
+    "interpolation_matrix",
+    "topographic_maps",
+]
 
 # Metres. Centre of the sphere that fits the template's 10-05 electrodes best, to the millimetre.
 _CENTRE = (0.0, -0.016, 0.0)
@@ -27,14 +39,7 @@ _CENTRE = (0.0, -0.016, 0.0)
 # From the vertex to the edge of the map: outside the ring of Fpz, T7, Oz and T8, at 81 to 97 degrees.
 _EDGE = math.radians(100)
 
-# Weights that make more of the electrodes' independent noise than this tell nothing about the place. SEED's,
-# DEAP's and DREAMER's electrodes reach 1.4 at the edge of the map; six at the back reach 3.6 at its front.
-_MAX_GAIN = 1.5
-
-_MAX_SIZE = 128
-
-# Windows whose maps are made at once in double precision: 10 MB in 32 x 32 points and five bands.
-_BLOCK = 256
+_TOLD: Mapping[str, str] = {"thin_plate": "thin-plate spline", "cubic": "Clough-Tocher cubic"}
 
 
 def azimuthal_projection(positions: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -69,69 +74,78 @@ def azimuthal_projection(positions: NDArray[np.floating[Any]]) -> NDArray[np.flo
     return np.stack([x * scale, y * scale], axis=-1)
 
 
-def _axis(size: int) -> NDArray[np.float64]:
-    return np.linspace(-1, 1, size)
-
-
-def interpolation_matrix(places: NDArray[np.float64], *, size: int) -> NDArray[np.float64]:
-    """Weights that interpolate values at places to a grid.
+def topographic_maps(
+    values: NDArray[np.floating[Any]],
+    *,
+    ch_names: Sequence[str] | None = None,
+    positions: NDArray[np.floating[Any]] | None = None,
+    size: int = 32,
+    interpolation: Interpolation = "thin_plate",
+) -> NDArray[np.float32]:
+    """Maps of any numbers that electrodes have, thousands at once.
 
     Parameters
     ----------
-    places : ndarray, shape (n_channels, 2)
-        x and y as `azimuthal_projection` gives them, all different.
+    values : ndarray, shape (n, n_channels) or (n, n_channels, n_bands)
+        One number, or one a band, for each electrode. float32 is faster; then sums are in single precision,
+        too. An electrode that is NaN in any band is left out of that row's maps.
+    ch_names : sequence of str, optional
+        The electrodes, as `physioaffect.montage.electrode_positions` knows them.
+    positions : ndarray, shape (n_channels, 3), optional
+        Their places in metres on a head like the template's, instead of names.
     size : int
-        Points of the grid along each axis, from -1 to 1.
+        Points of a map along each axis.
+    interpolation : {"thin_plate", "cubic"}
+        As for `interpolation_matrix`.
 
     Returns
     -------
-    weights : ndarray, shape (size, size, n_channels)
-        ``weights @ values`` is the map; first y, then x, both rising. NaN outside the unit circle, and where
-        the places do not settle the value: where independent noise of standard deviation 1 would come out
-        above 1.5, as far outside the places or if they lie on a line.
+    maps : ndarray of float32, shape (n, size, size) or (n, size, size, n_bands)
+        First y (to the front), then x (to the right). NaN outside the head, and where the electrodes do not
+        settle the value. In memory the bands come before y and x, as networks for images want them.
 
     Raises
     ------
+    DataError
+        If a value is infinite, an electrode's name is unknown or the shapes do not fit.
     ValueError
-        If the size is not from 2 to 128.
+        If size or interpolation cannot be.
 
     Notes
     -----
-    The thin-plate spline with a linear trend: the smoothest surface through all values. It reproduces
-    constants and planes, and does not favour any direction. On electrodes: Perrin et al. 1987, doi
-    10.1016/0013-4694(87)90141-6.
+    One product of two matrices for all rows, as `interpolate_maps`; the matrix is computed once per montage.
 
     Examples
     --------
-    >>> square = np.array([[-0.5, -0.5], [0.5, -0.5], [-0.5, 0.5], [0.5, 0.5]])
-    >>> interpolation_matrix(square, size=3)[1, 1].round(6)
-    array([0.25, 0.25, 0.25, 0.25])
+    >>> names = ("Fz", "C3", "Cz", "C4", "Pz")
+    >>> values = np.random.default_rng(0).normal(size=(1000, 5, 4)).astype(np.float32)
+    >>> topographic_maps(values, ch_names=names, size=16).shape
+    (1000, 16, 16, 4)
     """
-    _check_size(size)
-    n_channels = len(places)
-    weights = np.full((size, size, n_channels), np.nan)
-    plane = np.column_stack([np.ones(n_channels), places])
-    if np.linalg.matrix_rank(plane) < plane.shape[1]:
-        return weights
-    y, x = np.meshgrid(_axis(size), _axis(size), indexing="ij")
-    is_inside = np.hypot(x, y) <= 1 + 1e-9
-    spline = RBFInterpolator(places, np.eye(n_channels), kernel="thin_plate_spline", degree=1)
-    found = spline(np.column_stack([x[is_inside], y[is_inside]]))
-    found[np.linalg.norm(found, axis=1) > _MAX_GAIN] = np.nan
-    weights[is_inside] = found
-    return weights
-
-
-def _check_size(size: int) -> None:
-    if not 2 <= size <= _MAX_SIZE:
-        raise ValueError(f"A map needs 2 to {_MAX_SIZE} points along each axis, got {size}.")
-
-
-@functools.lru_cache(maxsize=16)
-def _weights(ch_names: tuple[str, ...], size: int) -> NDArray[np.float64]:
-    weights = interpolation_matrix(azimuthal_projection(electrode_positions(ch_names)), size=size)
-    weights.flags.writeable = False
-    return weights
+    if (ch_names is None) == (positions is None):
+        raise ValueError("Maps need the electrodes' names or their positions, one of the two.")
+    where = electrode_positions(tuple(ch_names)) if ch_names is not None else np.asarray(positions)
+    values = np.asarray(values)
+    if values.ndim not in (2, 3) or values.dtype.kind not in "fiu" or values.shape[1] != len(where):
+        raise DataError(
+            f"Values to map are numbers of shape (n, n_channels) or (n, n_channels, n_bands) for "
+            f"{len(where)} electrodes, got {values.dtype} of shape {values.shape}."
+        )
+    if values.dtype != np.float32:
+        values = values.astype(np.float64)
+    if np.isinf(values).any():
+        raise DataError("Some values to map are infinite. Set them to NaN, and they are left out.")
+    places = azimuthal_projection(where)
+    options: dict[str, Any] = {"size": size, "interpolation": interpolation}
+    if values.ndim == 2:
+        return interpolate_maps(values, places, **options)
+    n_rows, n_channels, n_bands = values.shape
+    is_lacking = np.isnan(values).any(axis=2, keepdims=True)
+    if is_lacking.any():
+        values = np.where(is_lacking, np.float32(np.nan), values)
+    by_band = values.transpose(0, 2, 1)
+    maps = interpolate_maps(by_band.reshape(-1, n_channels), places, **options)
+    return np.moveaxis(maps.reshape(n_rows, n_bands, size, size), 1, -1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +158,8 @@ class TopographicMap:
         Signal, bands, estimator and base of the logarithm.
     size : int
         Points of the map along each axis.
+    interpolation : {"thin_plate", "cubic"}
+        As for `interpolation_matrix`.
 
     Notes
     -----
@@ -168,9 +184,10 @@ class TopographicMap:
 
     entropy: DifferentialEntropy = field(default_factory=DifferentialEntropy)
     size: int = 32
+    interpolation: Interpolation = "thin_plate"
 
     def __post_init__(self) -> None:
-        _check_size(self.size)
+        check_interpolation(self.size, self.interpolation)
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -195,32 +212,24 @@ class TopographicMap:
         """
         signal = trial.signal(self.entropy.signal)
         check_scale(signal, where=f"The EEG of subject {trial.subject}, trial {trial.trial}")
-        if np.isnan(_weights(signal.ch_names, self.size)).all():
+        places = azimuthal_projection(electrode_positions(signal.ch_names))
+        nothing = np.zeros((1, len(places)))
+        if np.isnan(
+            interpolate_maps(nothing, places, size=self.size, interpolation=self.interpolation)
+        ).all():
             raise ProtocolError(
                 "A map needs three electrodes or more that lie on no line, got "
                 f"{', '.join(signal.ch_names)}. Leave this feature out."
             )
         entropy = self.entropy(trial, intervals)
-        axis = _axis(self.size)
+        maps = topographic_maps(
+            entropy.values, ch_names=signal.ch_names, size=self.size, interpolation=self.interpolation
+        )
+        axis = grid_axis(self.size)
         return xr.DataArray(
-            self._maps(entropy.values, signal.ch_names),
+            maps,
             dims=("window", "y", "x", "band"),
             coords={"y": axis, "x": axis, "band": entropy.indexes["band"].to_list()},
             attrs=entropy.attrs
-            | {"projection": "azimuthal equidistant", "interpolation": "thin-plate spline"},
+            | {"projection": "azimuthal equidistant", "interpolation": _TOLD[self.interpolation]},
         )
-
-    def _maps(self, values: NDArray[np.float64], ch_names: tuple[str, ...]) -> NDArray[np.float32]:
-        n_windows, _, n_bands = values.shape
-        maps = np.full((n_windows, self.size**2, n_bands), np.nan, dtype=np.float32)
-        is_present = ~np.isnan(values).any(axis=-1)
-        patterns, which = np.unique(is_present, axis=0, return_inverse=True)
-        for index, pattern in enumerate(patterns):
-            kept = tuple(name for name, is_kept in zip(ch_names, pattern, strict=True) if is_kept)
-            if not kept:
-                continue
-            weights = _weights(kept, self.size).reshape(self.size**2, -1)
-            rows = np.flatnonzero(which.reshape(-1) == index)
-            for block in np.array_split(rows, 1 + len(rows) // _BLOCK):
-                maps[block] = weights @ values[block][:, pattern]
-        return maps.reshape(n_windows, self.size, self.size, n_bands)
