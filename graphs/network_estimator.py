@@ -32,6 +32,7 @@ from physioaffect.training import (
     train,
 )
 
+from .embedding import Penultimate
 from .folds import FoldLike, Rows, merged
 from .inputs import About, about_windows, in_order
 
@@ -346,8 +347,24 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
 
     def outputs(self, X: Any) -> NDArray[np.float64]:
         """Raw outputs of the network, shape (n_windows, n_outputs)."""
+        return self._run(X, self._fitted())
+
+    def embed(self, X: Any) -> NDArray[np.float64]:
+        """Penultimate activations, shape (n_windows, n_dims): what the network's last linear layer sees.
+
+        Raises
+        ------
+        ProtocolError
+            If the network does not end in a linear layer.
+        """
+        return self._run(X, Penultimate(self._fitted()))
+
+    def _fitted(self) -> Standardised:
         if not hasattr(self, "network_"):
             raise NotFittedError(f"This {type(self).__name__} has not been fitted: call fit first.")
+        return self.network_
+
+    def _run(self, X: Any, network: nn.Module) -> NDArray[np.float64]:
         windows, about = self._arranged(X)
         expected = self.input_
         if (about.n_channels, about.n_last) != (expected.n_channels, expected.n_last):
@@ -356,12 +373,14 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
                 f"({' x '.join(self.layout)}), these are {about.n_channels} x {about.n_last}. Cut them alike."
             )
         if windows.shape[0] == 0:
-            return np.empty((0, expected.n_outputs))
+            if network is self.network_:
+                return np.empty((0, expected.n_outputs))
+            raise DataError("There are no windows to embed: give one or more.")
         device = torch.device(resolve_device(self.device))
         source = Source([windows], device)
         with torch_threads(1):
             rows = torch.arange(len(source), device=device)
-            values = predict(Stack([self.network_], device), source, [rows])[0]
+            values = predict(Stack([network], device), source, [rows])[0]
         if not values.isfinite().all():
             raise DataError(
                 "The network gives numbers that are NaN or infinite: its training diverged, or these windows "

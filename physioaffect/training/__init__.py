@@ -7,7 +7,14 @@ from physioaffect.training.course import Epoch, Replica, Trained
 from physioaffect.training.group import predict
 from physioaffect.training.label_smoothing import gaussian_label_smoothing
 from physioaffect.training.layers import Dropout, MaxNorm, Standardise, Standardised
-from physioaffect.training.losses import ClassLoss, Concordance, CrossEntropy, MeanSquaredError, NumberLoss
+from physioaffect.training.losses import (
+    ClassLoss,
+    Concordance,
+    ConcordanceAndError,
+    CrossEntropy,
+    MeanSquaredError,
+    NumberLoss,
+)
 from physioaffect.training.sampling import (
     ClassBalanced,
     Crops,
@@ -30,6 +37,7 @@ __all__ = [
     "ClassBalanced",
     "ClassLoss",
     "Concordance",
+    "ConcordanceAndError",
     "Constant",
     "Cosine",
     "Crops",

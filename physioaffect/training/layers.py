@@ -85,7 +85,7 @@ class Standardise(nn.Module):
         self.scale.copy_(torch.where(deviation > 0, deviation, 1.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n_batch, *window) -> the same."""
+        """``(n_batch, *window)`` -> the same."""
         return (x - self.mean) / self.scale
 
 
@@ -118,7 +118,7 @@ class Standardised(nn.Module):
             self.penalty = self._penalty
 
     def forward(self, x: Tensor, *args: Tensor, **options: Tensor) -> Tensor:
-        """(n_batch, *window) -> what the network gives."""
+        """``(n_batch, *window)`` -> what the network gives."""
         outputs: Tensor = self.network(self.standardise(x), *args, **options)
         return self.output_center + self.output_spread * outputs if self.scales_outputs else outputs
 

@@ -11,7 +11,14 @@ from torch.nn import functional
 
 from physioaffect.training.label_smoothing import gaussian_label_smoothing
 
-__all__ = ["ClassLoss", "Concordance", "CrossEntropy", "MeanSquaredError", "NumberLoss"]
+__all__ = [
+    "ClassLoss",
+    "Concordance",
+    "ConcordanceAndError",
+    "CrossEntropy",
+    "MeanSquaredError",
+    "NumberLoss",
+]
 
 
 class ClassLoss(Protocol):
@@ -35,10 +42,10 @@ class ClassLoss(Protocol):
 
 
 class NumberLoss(Protocol):
-    """A frozen dataclass that trains a regressor with one output."""
+    """A frozen dataclass that trains a regressor with one output, or with several at once."""
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """(n_batch, 1), (n_batch,) -> loss, a scalar."""
+        """(n_batch, 1), (n_batch,) -> loss, a scalar; of several outputs (n_batch, n_outputs) each."""
         ...
 
 
@@ -106,9 +113,49 @@ class Concordance:
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """(n_batch, 1), (n_batch,) -> scalar."""
-        x = outputs[:, 0]
-        dx, dy = x - x.mean(), targets - targets.mean()
-        apart = (x.mean() - targets.mean()).square()
-        # Kept from 0 / 0, where both are constant and equal.
-        total = (dx.square().mean() + dy.square().mean() + apart).clamp(min=1e-12)
-        return 1 - 2 * (dx * dy).mean() / total
+        return _discordance(outputs[:, :1], targets[:, None]).mean()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConcordanceAndError:
+    """``mean_k (1 - CCC_k) + weight * mean_k MSE_k`` over several numbers that are predicted at once.
+
+    The concordance asks for the right spread and the right order, which the squared error alone gives up for
+    numbers that are hard to predict; the squared error keeps small or equal batches from deciding anything.
+
+    Parameters
+    ----------
+    weight : float
+        Of the mean squared error; with numbers in [-1, 1] both parts are of one size at the weight 1.
+
+    Notes
+    -----
+    `Concordance` of each column of a batch, as for continuous affect (Valence-Arousal Estimation of the ABAW
+    challenges, Kollias 2022, arXiv 2202.10659); the sum with the squared error is our choice.
+    """
+
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.weight >= 0:
+            raise ValueError(f"The weight of the squared error must be 0 or more, got {self.weight}.")
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """(n_batch, n_outputs), (n_batch, n_outputs) -> scalar."""
+        if outputs.shape != targets.shape:
+            # Otherwise each output would silently be compared with every target.
+            raise ValueError(
+                f"Outputs and targets must have one shape, got {tuple(outputs.shape)} and "
+                f"{tuple(targets.shape)}. Give a target for each output."
+            )
+        error = (outputs - targets).square().mean()
+        return _discordance(outputs, targets).mean() + self.weight * error
+
+
+def _discordance(outputs: Tensor, targets: Tensor) -> Tensor:
+    """One minus the concordance of each column: (n_batch, n_outputs) each -> (n_outputs,)."""
+    dx, dy = outputs - outputs.mean(dim=0), targets - targets.mean(dim=0)
+    apart = (outputs.mean(dim=0) - targets.mean(dim=0)).square()
+    # Kept from 0 / 0, where both are constant and equal.
+    total = (dx.square().mean(dim=0) + dy.square().mean(dim=0) + apart).clamp(min=1e-12)
+    return 1 - 2 * (dx * dy).mean(dim=0) / total

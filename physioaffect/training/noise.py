@@ -58,7 +58,7 @@ def draw_masks(
 
     Returns
     -------
-    masks : dict from layer to Tensor, shape (n_replicas, *shape)
+    masks : dict from layer to Tensor, shape (n_replicas, ...)
         The slice of a replica depends on its seed, the step, the layer's place and the kind of device; not
         on who is trained beside it.
     """

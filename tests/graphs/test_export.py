@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
 from support.networks import CH_NAMES, ESTIMATORS, fitted, predicted, windows
 
+from physioaffect import __version__
 from physioaffect.errors import DataError
 from physioaffect.features import DifferentialEntropy, Recipe
 from physioaffect.features.origin import Origin
@@ -71,7 +72,7 @@ def test_what_input_and_output_mean_is_told_beside(tmp_path):
     assert told["classes"] == ["calm", "neutral", "tense"]
     assert told["ch_names"] == list(CH_NAMES)
     assert (told["layout"], told["window"]) == (["channel", "band"], [14, 4])
-    assert (told["output"], told["physioaffect"]) == ("probabilities", "0.1.0.dev0")
+    assert (told["output"], told["physioaffect"]) == ("probabilities", __version__)
     assert Origin.from_json(json.dumps(told["origin"])) == ORIGIN
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (windows_in,), (out,) = session.get_inputs(), session.get_outputs()

@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from support.networks import CH_NAMES, ESTIMATORS, fitted, predicted, windows
 
+from physioaffect import __version__
 from physioaffect.errors import DataError
 from physioaffect.features import DifferentialEntropy, Recipe
 from physioaffect.features.origin import Origin
@@ -141,7 +142,7 @@ def test_the_file_is_json_and_tensors_and_says_its_version(tmp_path):
         told = json.loads(file.metadata()["physioaffect"])
         assert set(file.keys()) == set(fitted(*MLP).network_.state_dict())
     assert told["estimator"]["kind"] == "MLPClassifier"
-    assert (told["format"], told["version"]) == (1, "0.1.0.dev0")
+    assert (told["format"], told["version"]) == (1, __version__)
 
 
 def test_electrodes_are_found_by_name_and_another_montage_is_refused(tmp_path):

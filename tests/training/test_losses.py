@@ -6,7 +6,15 @@ import torch
 from numpy.testing import assert_allclose
 from scipy.special import log_softmax
 
-from physioaffect.training import Concordance, Cosine, CrossEntropy, MeanSquaredError, Steps, Training
+from physioaffect.training import (
+    Concordance,
+    ConcordanceAndError,
+    Cosine,
+    CrossEntropy,
+    MeanSquaredError,
+    Steps,
+    Training,
+)
 
 
 def test_cross_entropy_is_the_mean_of_minus_q_log_p():
@@ -75,3 +83,35 @@ def test_steps_hold_from_their_epoch_on():
 def test_impossible_settings_are_refused(make, sentence):
     with pytest.raises(ValueError, match=sentence):
         make()
+
+
+def test_concordance_and_error_is_the_mean_over_columns_of_both():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 40, 3))
+    ccc = [
+        2
+        * np.cov(x[:, k], y[:, k], bias=True)[0, 1]
+        / (x[:, k].var() + y[:, k].var() + (x[:, k].mean() - y[:, k].mean()) ** 2)
+        for k in range(3)
+    ]
+    outputs, targets = torch.from_numpy(x), torch.from_numpy(y)
+    for weight in (0.0, 1.0, 2.5):
+        expected = np.mean(1 - np.array(ccc)) + weight * np.square(x - y).mean()
+        assert_allclose(float(ConcordanceAndError(weight=weight)(outputs, targets)), expected, rtol=1e-10)
+    one = float(ConcordanceAndError(weight=0.0)(outputs[:, :1], targets[:, :1]))
+    assert_allclose(one, float(Concordance()(outputs[:, :1], targets[:, 0])), rtol=1e-12)
+    assert float(ConcordanceAndError()(targets, targets)) < 1e-12
+
+
+def test_concordance_and_error_has_the_gradient_it_should():
+    rng = np.random.default_rng(1)
+    outputs, targets = (torch.from_numpy(part) for part in rng.normal(size=(2, 6, 2)))
+    outputs.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: ConcordanceAndError()(x, targets), (outputs,))
+
+
+def test_concordance_and_error_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"must have one shape, got \(5, 1\) and \(5,\)"):
+        ConcordanceAndError()(torch.zeros(5, 1), torch.zeros(5))
+    with pytest.raises(ValueError, match="weight of the squared error must be 0 or more, got -1"):
+        ConcordanceAndError(weight=-1)
