@@ -28,9 +28,9 @@ class EEGNet(nn.Module):
     With x the signal of electrode c, BN batch normalisation, ``*`` a convolution padded to equal length:
 
     * ``u_f,c = BN(h_f * x_c)``: F1 temporal filters, the same for all electrodes;
-    * ``v_f,d = Drop(Pool_4(ELU(BN(sum_c w_f,d,c u_f,c))))``: D spatial filters of each, |w_f,d| <= 1;
+    * ``v_f,d = Drop(Pool_4(ELU(BN(sum_c w_f,d,c u_f,c))))``: D spatial filters of each, ``|w_f,d| <= 1``;
     * ``z_j = Drop(Pool_8(ELU(BN(sum_f,d p_j,fd (g_f,d * v_f,d)))))``: a separable convolution, F2 outputs;
-    * ``y = A vec(z) + a``, each row |A_k| <= 0.25.
+    * ``y = A vec(z) + a``, each row ``|A_k| <= 0.25``.
 
     Parameters
     ----------

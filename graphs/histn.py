@@ -57,9 +57,9 @@ class HiSTN(nn.Module):
     nodes:
 
     * ``X = Drop(Pool_2(ELU(BN(g_c * ELU(BN(sum_f w_cf h_f * x_c))))))``: 8 temporal filters for all
-      electrodes, mixed for each of them; |w_cf| <= 1, |g_c| <= 1;
+      electrodes, mixed for each of them; ``|w_cf| <= 1``, ``|g_c| <= 1``;
     * ``A = ELU(BN(Q (k_c * MP(X))))``: messages between the electrodes of a region, then a separable
-      convolution within it; |q_ij| <= 1;
+      convolution within it; ``|q_ij| <= 1``;
     * electrodes ``X + A``; regions ``MP(F(X)) + F'(A)``; the head ``G(F(X)) + G'(F'(A))``;
     * ``y = W Drop(their means over time) + b``.
 

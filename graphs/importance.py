@@ -71,7 +71,7 @@ def integrated_gradients(
 
     Returns
     -------
-    attributions : DataArray of float64, dimensions ("window", *layout), or ("window", "feature") of a table
+    attributions : DataArray of float64, dimensions of the layout, or ("window", "feature") of a table
         They add up to the output minus that for the baseline (`completeness`), but for the attribute ``gap``,
         the largest difference over windows: if it matters, take more steps. With ``spectral`` the dimensions
         are ("window", "channel", "frequency"), in Hz, and the sums are the same. Electrodes are in the order

@@ -212,8 +212,7 @@ def channel_scores(X: NDArray[np.floating[Any]], settings: BadChannels, *, sfreq
     References
     ----------
     .. [1] Bigdely-Shamlo, Mullen, Kothe, Su, Robbins (2015). The PREP pipeline: standardized preprocessing
-    for
-       large-scale EEG analysis. Frontiers in Neuroinformatics 9:16. doi:10.3389/fninf.2015.00016
+       for large-scale EEG analysis. Frontiers in Neuroinformatics 9:16. doi:10.3389/fninf.2015.00016
 
     Examples
     --------

@@ -49,8 +49,7 @@ def smoothed_across_trials(split: Split, *, alpha: float = 1e-3) -> Iterator[Fin
        have nothing to do with each other.
     2. It does so more than successive steps inside trials: smooth signals have steps that agree everywhere.
     3. It leads towards the next trial's level rather than that of the trial after the next. What pulls the
-    ends
-       of a trial to the mean of all, as smoothing within trials may, does not know which is next.
+       ends of a trial to the mean of all, as smoothing within trials may, does not know which is next.
 
     All three have mean 0 or less for noise, drift, windows that overlap and smoothing within trials; the
     rates measured on such data are in the tests.
