@@ -2,14 +2,20 @@
 
 import re
 import shlex
+import threading
+import time
+import uuid
+from functools import partialmethod
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
 from physioaffect.datasets import find_recordings
 from physioaffect.devices.map_file import read_map
+from physioaffect.errors import DataError
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "wearables.md"
 
@@ -23,13 +29,63 @@ def test_the_page_runs_on_real_recordings(real_data, monkeypatch, capsys, tmp_pa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "stress_predict").symlink_to(real_data / "realdata" / "stress_predict")
     names: dict[str, object] = {}
-    # What listens to a live stream ends with the stream; tests/features/test_stream*.py hold it to the batch.
+    # What listens to a live stream has a test of its own below.
     for block in (block for block in blocks("python") if "connect_lsl" not in block):
         exec(compile(block, "docs/wearables.md", "exec"), names)
     printed = capsys.readouterr().out
     shown = [block for block in blocks("text") if not block.startswith("file\t")]
     assert printed == "".join(shown)
     assert (tmp_path / "table.html").stat().st_size < 25 * 100_000
+
+
+@pytest.mark.slow
+def test_the_page_listens_to_a_live_wristband(monkeypatch, capsys):
+    pylsl = pytest.importorskip("pylsl", reason="live streams are an extra", exc_type=ImportError)
+    from physioaffect.devices.lsl import LslReceiver
+
+    pylsl.set_config_content(f"[multicast]\nResolveScope = machine\n[lab]\nSessionID = {uuid.uuid4().hex}\n")
+    # The block listens until nothing comes any more.
+    monkeypatch.setattr(LslReceiver, "chunks", partialmethod(LslReceiver.chunks, timeout=3.0))
+    outlets = {}
+    for name, kind, sfreq, unit, labels in (
+        ("wrist EDA", "EDA", 4, "microsiemens", ["EDA"]),
+        ("wrist ACC", "ACC", 32, "g", ["X", "Y", "Z"]),
+    ):
+        info = pylsl.StreamInfo(name, kind, len(labels), sfreq, "float32", uuid.uuid4().hex)
+        channels = info.desc().append_child("channels")
+        for label in labels:
+            channel = channels.append_child("channel")
+            for key, text in (("label", label), ("type", kind), ("unit", unit)):
+                channel.append_child_value(key, text)
+        outlets[name] = pylsl.StreamOutlet(info)
+    if not pylsl.resolve_byprop("name", "wrist EDA", timeout=5):
+        pytest.skip("this machine does not let LSL find a stream on it")
+
+    def send() -> None:
+        """Two and a half minutes in a few seconds, with their own time stamps."""
+        for outlet in outlets.values():
+            outlet.wait_for_consumers(60)
+        now = pylsl.local_clock()
+        for second in range(150):
+            t = second + np.arange(4) / 4
+            eda = (2 + 0.4 * np.sin(np.pi * (t % 12) / 12) ** 8)[:, np.newaxis]
+            acc = np.tile([0.0, 0.6, 0.8], (32, 1))
+            outlets["wrist EDA"].push_chunk(eda.tolist(), now + second + 0.75)
+            outlets["wrist ACC"].push_chunk(acc.tolist(), now + second + 31 / 32)
+            time.sleep(0.05)
+
+    [block] = [block for block in blocks("python") if "connect_lsl" in block]
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    with pytest.raises(DataError, match="Nothing has come from"):
+        exec(compile(block, "docs/wearables.md", "exec"), {})
+    sender.join(60)
+    lines = re.findall(r"\[\s*(\S+?)\.?\]\s+\[\s*(\S+)\s*\]", capsys.readouterr().out)
+    starts, rates = np.array(lines, dtype=float).T
+    # 150 s of it, less the 37 s that the high-pass looks ahead, are windows up to 110 s.
+    assert starts.tolist() == [0, 10, 20, 30, 40, 50]
+    # A response every twelve seconds.
+    np.testing.assert_allclose(rates[2:], 5, atol=1)
 
 
 def test_the_command_runs_on_a_real_recording(real_data, monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -86,6 +86,21 @@ def rehearse(recipe: Recipe, trial: Trial, channels: Mapping[str, StreamChannel 
         coverage_of(family, trial, Intervals(np.zeros(1), n_seconds))
 
 
+@runtime_checkable
+class InPieces(Protocol):
+    """A step that knows how to go on, instead of beginning anew with each piece."""
+
+    def in_pieces(self) -> Piecewise:
+        """Make what is called for one piece after the other, in order of time."""
+
+
+class Piecewise(Protocol):
+    """What such a step is in a stream."""
+
+    def __call__(self, trial: Trial, *, since: float, until: float) -> Mapping[str, Signal | Events]:
+        """Make the signals of [since, until), or more of them, which is not looked at."""
+
+
 class Stage:
     """A cleaning step that runs again and again on the newest piece of its signals."""
 
@@ -93,14 +108,19 @@ class Stage:
         self.step = step
         self.before, self.after = context_of(step, "step")
         self.done = -math.inf
+        self._piecewise = step.in_pieces() if isinstance(step, InPieces) else None
 
     def run(self, trial: Trial, held: Buffers, out: Buffers, until: float) -> None:
         """Take what is ``held``, complete up to a time, and add to ``out`` what can be known from it."""
         # At whole seconds of each signal, so that a rate made of one has the same instants in every piece.
         begin = self.done - self.before
         cut = {name: buffer.cut(buffer.second_before(begin), until) for name, buffer in held.items()}
-        made = self.step(replace(trial, signals=cut)).signals
         known = until - self.after
+        trial = replace(trial, signals=cut)
+        if self._piecewise is None:
+            made = self.step(trial).signals
+        else:
+            made = self._piecewise(trial, since=self.done, until=known)
         add_parts(out, made, self.done, known, self.step.name)
         self.done = known
         if known < math.inf:

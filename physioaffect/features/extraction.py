@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import xarray as xr
 from joblib import effective_n_jobs
 
+from physioaffect.data_folder import data_folder
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.features._threads import computing_elsewhere
 from physioaffect.features.recipe import Recipe
@@ -160,7 +161,7 @@ def _several(
 
 def extract(  # noqa: PLR0913  All options are named.
     dataset: DataSet,
-    root: Path | str,
+    root: Path | str | None,
     recipe: Recipe,
     *,
     subjects: Sequence[str] | None = None,
@@ -177,8 +178,8 @@ def extract(  # noqa: PLR0913  All options are named.
     ----------
     dataset : DataSet
         Which data set.
-    root : path
-        Where it lies.
+    root : path or None
+        Where it lies. None: ``$PHYSIOAFFECT_DATA/<name>``.
     recipe : Recipe
         What to compute.
     subjects : sequence of str, optional
@@ -208,7 +209,7 @@ def extract(  # noqa: PLR0913  All options are named.
     DataError
         If the folder is wrong, nothing usable is in it, or (``strict``) anything is broken.
     """
-    root = Path(root)
+    root = data_folder(dataset.name, root)
     found = [
         *extract_subjects(
             dataset,

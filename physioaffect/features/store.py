@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from physioaffect.data_folder import data_folder
 from physioaffect.errors import DataError, RunError
 from physioaffect.features._threads import computing_elsewhere
 from physioaffect.features.extraction import (
@@ -65,7 +66,7 @@ def store_key(dataset: DataSet, recipe: Recipe, source_hash: str) -> str:
 
 def save_features(  # noqa: PLR0913  All options are named.
     dataset: DataSet,
-    root: Path | str,
+    root: Path | str | None,
     recipe: Recipe,
     out: Path | str,
     *,
@@ -119,7 +120,7 @@ def save_features(  # noqa: PLR0913  All options are named.
     ...     sorted(open_features(out).sizes.items())
     [('band', 5), ('channel', 19), ('window', 30)]
     """
-    root, out = Path(root), Path(out)
+    root, out = data_folder(dataset.name, root), Path(out)
     refuse_strangers(out)
     before = _state(dataset, root)
     with ThreadPoolExecutor(_N_WAITING) as pool, ThreadPoolExecutor(1) as writer:

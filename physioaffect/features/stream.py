@@ -21,9 +21,10 @@ from physioaffect.features._stream_stages import (
     refuse_the_whole,
     rehearse,
 )
+from physioaffect.features._stream_tables import TableMaker
 from physioaffect.features.recipe import Recipe
 from physioaffect.features.stream_channels import StreamChannel, StreamEvents, channels_of
-from physioaffect.features.trial_table import COVERAGE, LABELS, TrialTable, extent_of, families_of, join
+from physioaffect.features.trial_table import COVERAGE, LABELS, TrialTable, extent_of, families_of
 from physioaffect.recording import Events, Signal, Trial
 from physioaffect.windows import Intervals
 
@@ -47,6 +48,10 @@ class Stream:
     every : float, optional
         Windows come in blocks of this many seconds of steps: work for many at once costs little more than for
         one. Default: one by one.
+    clean_every : float
+        The recipe's cleaning steps run once in so many seconds, which are then added to `latency`: each run
+        costs much the same whatever it adds, because most of it is the surroundings. Default: whenever a
+        window needs it.
     max_wait : float
         Seconds by which a signal may lag behind the one that is furthest. Then it is taken to be missing
         there (NaN, `Flag.GAP`), so that one that stops does not stop the others.
@@ -98,6 +103,7 @@ class Stream:
         channels: Mapping[str, StreamChannel | StreamEvents],
         *,
         every: float | None = None,
+        clean_every: float = 0.0,
         max_wait: float = 60.0,
         trial: Trial | None = None,
     ) -> None:
@@ -106,12 +112,15 @@ class Stream:
         self._step = windows.duration if windows.step is None else windows.step
         if every is not None and not 0 < every < math.inf:
             raise ValueError(f"Windows come every so many seconds above 0, got every={every}.")
+        if not 0 <= clean_every < math.inf:
+            raise ValueError(f"Steps run every so many seconds, 0 or more, got clean_every={clean_every}.")
         if not max_wait > 0:
             raise ValueError(f"max_wait must be above 0 s, got {max_wait}.")
         self._sampled = {name: one for name, one in channels.items() if isinstance(one, StreamChannel)}
         if not self._sampled:
             raise ValueError("A stream needs a sampled channel: it is the clock that events do not give.")
         self.recipe, self.channels, self.max_wait = recipe, dict(channels), max_wait
+        self.clean_every = clean_every if recipe.cleaning else 0.0
         self._block = max(1, math.ceil((every or 0) / self._step - _SLACK))
         self._families = [
             (replace(recipe, cleaning=(), features=(family,)), context_of(family, "family"))
@@ -135,6 +144,9 @@ class Stream:
         }
         # What came, and behind each step what it made of that.
         self._held: list[Buffers] = [{**self._samples, **self._events}, *({} for _ in self._stages)]
+        # Up to when the steps have run, and up to when all is known behind the last of them.
+        self._cleaned = self._known = -math.inf
+        self._make_table = TableMaker()
         self._lost: set[str] = set()
         self._n_windows = self._n_late = 0
         self._is_over = False
@@ -158,8 +170,8 @@ class Stream:
     def latency(self) -> float:
         """Seconds from the end of a window until it comes out, if no signal lags behind.
 
-        What steps and families look ahead, and the rest of a block. If windows begin or end between the
-        samples of a signal, one sample of it more.
+        What steps and families look ahead, the rest of a block and `clean_every`. If windows begin or end
+        between the samples of a signal, one sample of it more.
         """
         return self._ahead + (self._block - 1) * self._step + self._delay
 
@@ -168,7 +180,7 @@ class Stream:
         """Seconds of each signal that are kept at most, over all steps together, besides one chunk."""
         block = self._block * self._step + 2
         before = max(family_before for _, (family_before, _) in self._families)
-        kept = sum(stage.before + stage.after + block for stage in self._stages)
+        kept = sum(stage.before + stage.after + block + self.clean_every for stage in self._stages)
         return (
             2 * (self.recipe.windows.duration + block + self._ahead)
             + before
@@ -183,7 +195,7 @@ class Stream:
         times = self.recipe.windows.duration, self._step
         sampled = [*self._samples.values(), *self._held[-1].values()]
         over = max(buffer.overhang(*times) for buffer in sampled if isinstance(buffer, SampleBuffer))
-        return after + over
+        return after + over + self.clean_every
 
     @property
     def _delay(self) -> float:
@@ -229,7 +241,7 @@ class Stream:
             # Only now it is known how slow a signal is that a step makes.
             if until + _SLACK >= self._until(self._block):
                 tables.append(self._table(self._block, known))
-        return join(tables) if tables else None
+        return self._make_table(tables) if tables else None
 
     def finish(self) -> xr.Dataset | None:
         """End the recording, and give the windows that waited for what does not come any more.
@@ -250,7 +262,7 @@ class Stream:
         }
         extent = extent_of(replace(self._trial, signals=signals), self.recipe.signals)
         n_left = len(self.recipe.windows.intervals(extent).starts) - self._n_windows
-        return join([self._table(n_left, math.inf)]) if n_left > 0 else None
+        return self._make_table([self._table(n_left, math.inf)]) if n_left > 0 else None
 
     def _check(self, name: str, chunk: Chunk) -> None:
         """Refuse a chunk that does not fit its channel."""
@@ -307,10 +319,12 @@ class Stream:
 
     def _run(self, until: float) -> float:
         """Run the steps on what has come up to a time; tell up to when all is known behind the last."""
-        for stage, held, out in zip(self._stages, self._held, self._held[1:], strict=False):
-            stage.run(self._trial, held, out, until)
-            until -= stage.after
-        return until
+        if math.isinf(until) or until - self._cleaned >= self.clean_every - _SLACK:
+            self._cleaned = self._known = until
+            for stage, held, out in zip(self._stages, self._held, self._held[1:], strict=False):
+                stage.run(self._trial, held, out, self._known)
+                self._known -= stage.after
+        return self._known
 
     def _table(self, n_windows: int, known: float) -> TrialTable:
         """Make the features of the next windows of all that is known up to a time."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from physioaffect.errors import PhysioaffectError
 from physioaffect.recording import Events, Flag, Signal, Trial
 from physioaffect.signals.quality_eda import EDARules, eda_flags
 from physioaffect.signals.quality_local import Mask
-from physioaffect.signals.quality_motion import MotionRules, acceleration_flags, motion_level
+from physioaffect.signals.quality_motion import CONTEXT_S, MotionRules, acceleration_flags, motion_level
 from physioaffect.signals.quality_samples import missing, out_of_range
 from physioaffect.signals.quality_temperature import (
     MINUTE_S,
@@ -25,6 +26,7 @@ from physioaffect.signals.quality_waves import WaveRules, wave_flags
 from physioaffect.signals.quality_worn import (
     OffBodyRules,
     PerSecond,
+    SecondBySecond,
     off_body,
     per_second,
     returns,
@@ -37,6 +39,8 @@ UNITS = {"eda": "uS", "temperature": "degC", "acc": "g", "hr": "bpm"}
 _WAVES = ("ecg", "emg", "ppg", "resp")
 # What a strap around the chest records goes on when the wristband is off.
 _WRIST = ("acc", "eda", "gyro", "hr", "ppg", "temperature")
+# Pieces of a stream are cut a little wider than what is asked for, so that rounded instants do not matter.
+_MARGIN_S = 1.0
 
 
 class _Around(NamedTuple):
@@ -147,33 +151,50 @@ class MarkQuality:
         baseline = None if trial.baseline is None else self._marked(trial.baseline, None)
         return replace(trial, signals=signals, baseline=baseline)
 
+    def in_pieces(self) -> MarkingInPieces:
+        """Make what marks a recording as it grows, for a stream: the same flags with less work."""
+        return MarkingInPieces(self)
+
     def _marked(
         self, signals: Mapping[str, Signal | Events], elapsed: float | None
     ) -> dict[str, Signal | Events]:
         around = self._look_around(signals, elapsed)
-        marked: dict[str, Signal | Events] = {}
-        for name, signal in signals.items():
-            if isinstance(signal, Signal) and signal.kind not in ("eeg", "eog") and signal.n_times:
-                flags = signal.flags | self._own_flags(signal, around.skin) | self._of_others(signal, around)
-                flags[missing(signal.data).any(axis=0)] |= np.uint8(Flag.GAP)
-                marked[name] = replace(signal, flags=flags)
-            else:
-                marked[name] = signal
-        return marked
+        return {
+            name: replace(one, flags=self._flags(one, one, around)) if _has_rules(one) else one
+            for name, one in signals.items()
+        }
 
     def _look_around(self, signals: Mapping[str, Signal | Events], elapsed: float | None) -> _Around:
         acc, eda, skin = (_first(signals, kind) for kind in ("acc", "eda", "temperature"))
-        level = None
-        if acc is not None and self.motion is not None:
-            level = motion_level(acc.data, sfreq=acc.sfreq)
-        begins = [] if elapsed is None else [-elapsed]
-        seconds, is_off = None, None
+        seconds = None
         if self.off_body is not None:
             seconds = per_second(eda=eda, temperature=skin, acc=acc)
+        return self._around(acc, skin, seconds, elapsed)
+
+    def _around(
+        self, acc: Signal | None, skin: Signal | None, seconds: PerSecond | None, elapsed: float | None
+    ) -> _Around:
+        level, is_off = None, None
+        if acc is not None and acc.n_times and self.motion is not None:
+            level = motion_level(acc.data, sfreq=acc.sfreq)
+        begins = [] if elapsed is None else [-elapsed]
         if seconds is not None:
             is_off = off_body(seconds, self.off_body)
             begins += [float(seconds.first + second) for second in returns(is_off)]
         return _Around(skin, acc, level, seconds, is_off, tuple(begins))
+
+    def _flags(self, signal: Signal, longer: Signal, around: _Around) -> NDArray[np.uint8]:
+        """All flags of a signal, of which ``longer`` reaches back to when the band was put on."""
+        flags = signal.flags | self._own_flags(signal, around.skin)
+        flags |= self._of_others(signal, longer, around)
+        flags[missing(signal.data).any(axis=0)] |= np.uint8(Flag.GAP)
+        return flags
+
+    def _reach(self, kind: str) -> tuple[float, float]:
+        """Seconds before and after a moment that a signal's own rules look at."""
+        rules = {"eda": self.eda, "temperature": self.temperature, "acc": self.motion}
+        group = rules.get(kind, self.waves if kind in _WAVES else None)
+        return (0.0, 0.0) if group is None else group.context
 
     def _own_flags(self, signal: Signal, skin: Signal | None) -> NDArray[np.uint8]:
         """What a signal says of itself, all channels together."""
@@ -197,7 +218,7 @@ class MarkQuality:
             nothing[out_of_range(data, low=low, high=high).any(axis=0)] = np.uint8(Flag.OUT_OF_RANGE)
         return nothing
 
-    def _of_others(self, signal: Signal, around: _Around) -> NDArray[np.uint8]:
+    def _of_others(self, signal: Signal, longer: Signal, around: _Around) -> NDArray[np.uint8]:
         """What the other signals and the time say of it."""
         flags = np.zeros(signal.n_times, dtype=np.uint8)
         most = {"ppg": self.motion.ppg, "eda": self.motion.eda}.get(signal.kind) if self.motion else None
@@ -212,7 +233,7 @@ class MarkQuality:
             flags[is_inside & around.is_off[idx]] |= np.uint8(Flag.OFF_BODY)
         for begin in around.begins:
             first = _first_from(signal, begin)
-            flags[first : max(first, _first_from(signal, self._settled(signal, begin)))] |= np.uint8(
+            flags[first : max(first, _first_from(signal, self._settled(longer, begin)))] |= np.uint8(
                 Flag.SETTLING
             )
         return flags
@@ -236,9 +257,67 @@ class MarkQuality:
         )
 
 
+class MarkingInPieces:
+    """A `MarkQuality` that is given the newest piece of a recording again and again.
+
+    Each rule is run on no more than it looks at, and what a second says of whether the band is worn is worked
+    out once.
+    """
+
+    def __init__(self, step: MarkQuality) -> None:
+        self._step = step
+        self._seconds = SecondBySecond()
+
+    def __call__(self, trial: Trial, *, since: float, until: float) -> Mapping[str, Signal | Events]:
+        """Mark what lies in [since, until) of a trial that reaches around it as far as the step looks.
+
+        Returns
+        -------
+        signals : mapping of str to Signal or Events
+            What lies there of those that have rules, and a little more that is not to be used. The others
+            as they are.
+        """
+        step, signals = self._step, trial.signals
+        acc, eda, skin = (_first(signals, kind) for kind in ("acc", "eda", "temperature"))
+        seconds = None
+        if step.off_body is not None:
+            seconds = self._seconds(eda=eda, temperature=skin, acc=acc)
+        since, until = since - _MARGIN_S, until + _MARGIN_S
+        near = None if acc is None else _cut(acc, since - CONTEXT_S - 1, until + CONTEXT_S + 1)
+        around = step._around(near, skin, seconds, trial.elapsed)
+        marked: dict[str, Signal | Events] = {}
+        for name, signal in signals.items():
+            if not _has_rules(signal):
+                marked[name] = signal
+                continue
+            before, after = step._reach(signal.kind)
+            own = _cut(signal, since - before, until + after)
+            if own.n_times:
+                own = replace(own, flags=step._flags(own, signal, around))
+            marked[name] = _cut(own, since, until)
+        return marked
+
+
+def _cut(signal: Signal, start: float, stop: float) -> Signal:
+    """The samples from ``start`` to before ``stop``."""
+    first, last = (_first_from(signal, time) for time in (start, stop))
+    return replace(
+        signal,
+        data=signal.data[:, first:last],
+        flags=signal.flags[first:last],
+        start=signal.start + first / signal.sfreq,
+    )
+
+
+def _has_rules(signal: Signal | Events) -> TypeGuard[Signal]:
+    return isinstance(signal, Signal) and signal.kind not in ("eeg", "eog") and signal.n_times > 0
+
+
 def _first_from(signal: Signal, time: float) -> int:
     """The first sample at or after a time."""
-    return min(max(0, int(np.ceil((time - signal.start) * signal.sfreq - 1e-6))), signal.n_times)
+    if math.isinf(time):
+        return 0 if time < 0 else signal.n_times
+    return min(max(0, math.ceil((time - signal.start) * signal.sfreq - 1e-6)), signal.n_times)
 
 
 def _any_channel(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:

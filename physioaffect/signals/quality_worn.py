@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from physioaffect.errors import PhysioaffectError
 from physioaffect.recording import Signal
 from physioaffect.signals.quality_local import Mask, lasting, moving_mean, runs, spread
 
-__all__ = ["OffBodyRules", "PerSecond", "off_body", "per_second", "returns"]
+__all__ = ["OffBodyRules", "PerSecond", "SecondBySecond", "off_body", "per_second", "returns"]
 
 Array = NDArray[np.floating[Any]]
 
@@ -123,6 +123,68 @@ def per_second(
         temperature=means(temperature).mean(axis=0),
         stir=np.sqrt(np.maximum(variance, 0.0)),
     )
+
+
+class SecondBySecond:
+    """`per_second` of a recording that grows at its end and is forgotten at its beginning.
+
+    A second is worked out once, when it is over.
+    """
+
+    def __init__(self) -> None:
+        self._known: PerSecond | None = None
+
+    def __call__(
+        self, *, eda: Signal | None = None, temperature: Signal | None = None, acc: Signal | None = None
+    ) -> PerSecond | None:
+        """Work out the seconds that are new, and drop those before the first sample."""
+        there = [signal for signal in (eda, temperature, acc) if signal is not None and signal.n_times]
+        if not there:
+            return None
+        known, cuts = self._known, {"eda": eda, "temperature": temperature, "acc": acc}
+        if known is not None:
+            edge = known.first + len(known.stir)
+            cuts = {name: None if one is None else _since(one, edge) for name, one in cuts.items()}
+        new = per_second(**cuts)
+        if known is None or new is None:
+            whole = known if new is None else new
+        else:
+            first = max(known.first, int(np.floor(min(one.start for one in there) + _SLACK)))
+            whole = _joined(known, new, first)
+        assert whole is not None
+        n_over = int(np.floor(min(one.stop for one in there) + _SLACK)) - whole.first
+        self._known = _rows(whole, slice(max(0, n_over)))
+        return whole
+
+
+def _since(signal: Signal, second: int) -> Signal:
+    first = min(max(0, int(np.ceil((second - signal.start) * signal.sfreq - _SLACK))), signal.n_times)
+    return replace(
+        signal,
+        data=signal.data[:, first:],
+        flags=signal.flags[first:],
+        start=signal.start + first / signal.sfreq,
+    )
+
+
+def _rows(seconds: PerSecond, part: slice) -> PerSecond:
+    return replace(
+        seconds, eda=seconds.eda[part], temperature=seconds.temperature[part], stir=seconds.stir[part]
+    )
+
+
+def _joined(known: PerSecond, new: PerSecond, first: int) -> PerSecond:
+    """Two stretches, of which the second begins where the first ends or later, from a second on."""
+    gap = np.full(new.first - known.first - len(known.stir), np.nan)
+    eda, temperature, stir = (
+        np.concatenate([before[first - known.first :], gap, after])
+        for before, after in (
+            (known.eda, new.eda),
+            (known.temperature, new.temperature),
+            (known.stir, new.stir),
+        )
+    )
+    return PerSecond(first=first, eda=eda, temperature=temperature, stir=stir)
 
 
 def off_body(seconds: PerSecond, rules: OffBodyRules | None = None) -> Mask:

@@ -59,10 +59,15 @@ def seconds_of_a_wrist(n_seconds: int) -> list[dict[str, np.ndarray]]:
 
 @pytest.mark.benchmark(group="streaming, one second of all E4 signals, 60-s windows")
 @pytest.mark.parametrize("cleaning", CLEANING)
-@pytest.mark.parametrize(("step", "every"), [(10.0, None), (1.0, 10.0), (1.0, None)])
-def bench_one_second(benchmark: Any, cleaning: str, step: float, every: float | None) -> None:
-    windows = replace(RECIPE.windows, step=step)
-    stream = Stream(replace(RECIPE, windows=windows, cleaning=CLEANING[cleaning]), CHANNELS, every=every)
+@pytest.mark.parametrize(
+    ("step", "every", "clean_every"),
+    [(10.0, None, 0.0), (1.0, 10.0, 0.0), (1.0, None, 5.0), (1.0, None, 0.0)],
+)
+def bench_one_second(
+    benchmark: Any, cleaning: str, step: float, every: float | None, clean_every: float
+) -> None:
+    recipe = replace(RECIPE, windows=replace(RECIPE.windows, step=step), cleaning=CLEANING[cleaning])
+    stream = Stream(recipe, CHANNELS, every=every, clean_every=clean_every)
     n_before = round(stream.latency) + 600
     seconds = seconds_of_a_wrist(n_before + N_TIMED + 20)
     for second in seconds[:n_before]:

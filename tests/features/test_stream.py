@@ -213,8 +213,8 @@ def test_any_cutting_of_each_channel_gives_the_same_numbers(
 
 
 def test_blocks_of_windows_give_the_same_as_single_ones(wrist_batch: xr.Dataset) -> None:
-    for every in (None, 47.0):
-        stream = stream_of(WRIST_TRIAL, WRIST, every=every)
+    for how in ({}, {"every": 47.0}, {"clean_every": 12.0}):
+        stream = stream_of(WRIST_TRIAL, WRIST, **how)
         assert_same(streamed(stream, WRIST_TRIAL, 10.0), wrist_batch)
 
 
@@ -241,16 +241,22 @@ def test_signals_that_begin_at_another_time_fall_on_the_same_grid(start: float) 
 
 
 @pytest.mark.parametrize(
-    ("recipe", "every"),
+    ("recipe", "every", "clean_every"),
     [
-        (WRIST, None),
-        (WRIST, 20.0),
-        (replace(WRIST, cleaning=(), features=(Motion(),)), None),
-        (replace(WRIST, cleaning=(QUICK,), features=(EDA(),)), None),
+        (WRIST, None, 0.0),
+        (WRIST, 20.0, 0.0),
+        (WRIST, None, 7.0),
+        (replace(WRIST, cleaning=(), features=(Motion(),)), None, 7.0),
+        (replace(WRIST, cleaning=(QUICK,), features=(EDA(),)), None, 0.0),
     ],
 )
-def test_a_window_comes_exactly_as_late_as_stated(recipe: Recipe, every: float | None) -> None:
-    stream = stream_of(WRIST_TRIAL, recipe, every=every)
+def test_a_window_comes_exactly_as_late_as_stated(
+    recipe: Recipe, every: float | None, clean_every: float
+) -> None:
+    stream = stream_of(WRIST_TRIAL, recipe, every=every, clean_every=clean_every)
+    assert stream.latency == pytest.approx(
+        stream_of(WRIST_TRIAL, recipe, every=every).latency + (clean_every if recipe.cleaning else 0)
+    )
     n_block = 1 if every is None else round(every / 5)
     for number in range(2):
         due = 60 + 5 * n_block * number + stream.latency
@@ -481,6 +487,8 @@ def test_what_cannot_work_is_refused_before_it_begins() -> None:
         Stream(MOTION, {"ibi": StreamEvents(kind="ibi")})
     with pytest.raises(ValueError, match="max_wait must be above 0 s, got 0"):
         stream_of(trial_of("acc"), MOTION, max_wait=0)
+    with pytest.raises(ValueError, match="0 or more, got clean_every=-1"):
+        stream_of(trial_of("acc"), MOTION, clean_every=-1)
     with pytest.raises(ValueError, match="above 0, got every=-1"):
         stream_of(trial_of("acc"), MOTION, every=-1)
     with pytest.raises(ValueError, match="delay must be 0 s or more, got -1"):
