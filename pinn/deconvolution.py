@@ -25,6 +25,8 @@ SHORTEST_S = 30.0
 _SLOWEST_HZ = 1.0
 # No skin that was measured conducts more (Boucsein 2012); a wristband's range ends at 100.
 _LARGEST_US = 200.0
+# Relative duality gap. At 1e-9 two solutions of one problem differ by 5e-6 of its range, at 1e-11 by 2e-7.
+_GAP = 1e-11
 _MOST_ITERATIONS = 100
 # In units of the scale; the solver finds the optimum from anywhere, from here in the fewest steps.
 _START = 2.0
@@ -105,7 +107,7 @@ class Convex:
     max_sfreq: float = 16.0
 
     REACH_S: ClassVar[float] = 120.0
-    """Seconds after which what lies beyond changes tonic and phasic part by less than 1e-5 of the range."""
+    """Seconds after which what lies beyond changes tonic and phasic part by less than 1e-6 of the range."""
 
     def __post_init__(self) -> None:
         Sudomotor(tau_rise=self.tau_rise, tau_decay=self.tau_decay)
@@ -128,7 +130,7 @@ class Convex:
         """Seconds before and after a moment outside of which next to nothing changes its parts.
 
         Infinite without a scale, which is made from all of the recording, or with global columns. Otherwise
-        what is further away changes a part by less than 1e-5 of the recording's range if a piece begins whole
+        what is further away changes a part by less than 1e-6 of the recording's range if a piece begins whole
         knots later, and by 5e-4 if it begins between them (knots count from the first sample; 2e-5 with
         ``knot=5``). A gap in between adds its own length.
         """
@@ -310,7 +312,7 @@ def solved(
         np.array(steps.ma),
         _penalty(n_all // n_per_knot + 3, settings.smoothness * sfreq / 4, is_ridge=is_published),
         _START,
-        1e-9,
+        _GAP,
         _MOST_ITERATIONS,
     )
     first = np.repeat(np.arange(n_all // n_per_knot), n_per_knot)

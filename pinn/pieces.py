@@ -51,7 +51,7 @@ def deconvolve_in_pieces(
     Notes
     -----
     The scale is that of the whole recording, and pieces begin whole numbers of knots apart, so that what is
-    kept equals the result from the whole to 1e-5 of the recording's range (tonic and phasic part; the rest is
+    kept equals the result from the whole to 1e-6 of the recording's range (tonic and phasic part; the rest is
     the solver's own tolerance), unless a gap of more than a minute lies at the edge of a piece.
 
     Examples
@@ -60,7 +60,7 @@ def deconvolve_in_pieces(
     >>> eda = simulate_eda(1800, seed=1).eda
     >>> whole = deconvolve(eda, sfreq=4.0)
     >>> joined = deconvolve_in_pieces(eda, sfreq=4.0, piece=600.0)
-    >>> bool(np.abs(joined.tonic - whole.tonic).max() < 1e-5 * np.ptp(eda))
+    >>> bool(np.abs(joined.tonic - whole.tonic).max() < 1e-6 * np.ptp(eda))
     True
     """
     if settings.tonic != "curvature":

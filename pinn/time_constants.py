@@ -20,8 +20,8 @@ Array = NDArray[np.float64]
 # Where is looked, in seconds: single responses recover in 2 to 10 s and rise in 1 to 3 (Boucsein 2012).
 _RISE = (0.1, 3.0)
 _DECAY = (0.8, 15.0)
-# Of the whole ranges in logarithms: first steps, and where to stop (3 % of a time constant).
-_FIRST_STEP, _LAST_STEP = np.log(1.6), np.log(1.03)
+# Of the whole ranges in logarithms: first steps, and where to stop (1.5 % of a time constant).
+_FIRST_STEP, _LAST_STEP = np.log(1.6), np.log(1.015)
 # What a sample without a burst must pay, and one with, so that neither is drawn to zero.
 _CLOSED, _OPEN = 10.0, 1e-5
 _ON = 0.01
@@ -31,7 +31,7 @@ _FEWEST = 10
 class TimeConstants(NamedTuple):
     """Time constants in seconds, and what they rest on.
 
-    ``criterion`` is the Bayesian information criterion at the optimum, ``n_bursts`` how many responses it
+    ``criterion`` is that of Hannan and Quinn at the optimum, ``n_bursts`` how many responses it
     explains; ``settings`` are those given, with the time constants.
     """
 
@@ -76,9 +76,17 @@ def estimate_time_constants(
     For each pair of constants the program is solved, then the driver is refitted without its price where it
     was not zero, and held at zero elsewhere: the residuals of that fit give a likelihood, in which the
     price, which shrinks responses and prefers long constants, has no part. A pair that needs more driver to
-    explain as much is held against it by the Bayesian information criterion,
-    ``n log(RSS / n) + log(n) n_on``, with the number of samples in which the refitted driver is not zero.
-    The smallest is found by a search along and across both logarithms, with steps from 60 % to 3 %.
+    explain as much is held against it by the criterion of Hannan and Quinn [1]_,
+    ``n log(RSS / n) + 2 log(log(n)) n_on``, with the number of samples in which the refitted driver is not
+    zero. The Bayesian criterion charges twice as much, which buys short bursts with slow rises (on simulated
+    recordings of 20 dB rises are 14 % too long, 23 % where the level walks); counting bursts and not samples
+    charges nothing for long ones, and ends at the shortest constants on real recordings. The smallest is
+    found by a search along and across both logarithms, with steps from 60 % to 1.5 %.
+
+    References
+    ----------
+    .. [1] Hannan and Quinn (1979). The determination of the order of an autoregression. J. R. Stat. Soc. B
+       41(2), 190-195. doi:10.1111/j.2517-6161.1979.tb01072.x
 
     Examples
     --------
@@ -135,4 +143,4 @@ def _criterion(y: Array, sfreq: float, settings: Convex, logs: Array) -> float:
     refitted = deconvolve(y, sfreq=sfreq, settings=settings, price=price)
     n = int(refitted.is_present.sum())
     n_on = int((refitted.driver > _ON / 10 * settings.scale).sum())
-    return float(n * np.log(np.nansum(refitted.residual**2) / n) + np.log(n) * n_on)
+    return float(n * np.log(np.nansum(refitted.residual**2) / n) + 2 * np.log(np.log(n)) * n_on)

@@ -166,12 +166,15 @@ class TestWhatIsMissing:
 
 class TestTimeConstants:
     @pytest.mark.slow
-    @pytest.mark.parametrize(("rise", "decay", "n"), [(0.7, 2.0, 20), (0.5, 4.0, 8), (1.0, 3.0, 8)])
-    def test_they_are_found_at_20_dB(self, rise, decay, n):
+    @pytest.mark.parametrize(
+        ("rise", "decay", "drift", "n"),
+        [(0.7, 2.0, 0.05, 20), (0.7, 2.0, 0.2, 20), (0.5, 4.0, 0.05, 8), (1.0, 3.0, 0.05, 8)],
+    )
+    def test_they_are_found_at_20_dB(self, rise, decay, drift, n):
         skin = Sudomotor(tau_rise=rise, tau_decay=decay)
         found = []
         for seed in range(n):
-            made = simulate_eda(600, rate=6, skin=skin, snr_db=20, seed=seed)
+            made = simulate_eda(600, rate=6, skin=skin, snr_db=20, drift=drift, seed=seed)
             assert len(made.event_times) >= 40
             found.append(estimate_time_constants(made.eda, sfreq=4.0)[:2])
         errors = np.median(np.array(found) / [rise, decay] - 1, axis=0)
