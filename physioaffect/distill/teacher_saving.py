@@ -1,0 +1,229 @@
+"""Fitted teachers as files: weights as safetensors, everything else as JSON in the same file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from sklearn.exceptions import NotFittedError
+from torch import Tensor
+
+from physioaffect.distill.teacher import MapTeacher
+from physioaffect.errors import DataError
+from physioaffect.training import Epoch
+
+__all__ = ["load_teacher", "save_teacher", "teacher_digest"]
+
+# Raised whenever older versions could not read what is written.
+_FORMAT = 1
+_KEY = "physioaffect-teacher"
+
+_LARGEST_FILE = 2**30
+_LONGEST_TEXT = 10_000_000
+_MOST_BANDS, _MOST_PIXELS, _MOST_DIMS = 1_000, 128, 65_536
+_MOST_PEOPLE = 100_000
+
+
+def save_teacher(teacher: MapTeacher, path: Path | str) -> Path:
+    """Write a fitted `MapTeacher` to one file.
+
+    Parameters
+    ----------
+    teacher : MapTeacher
+        Fitted.
+    path : path
+        The file, named ``.safetensors``; what is there is replaced as a whole.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    DataError
+        If the file has another suffix.
+    sklearn.exceptions.NotFittedError
+        If it has not been fitted.
+
+    Notes
+    -----
+    The weights, and the mean map and deviations of the training people, are the tensors of a safetensors
+    file; settings, people, history and version are JSON in its metadata. Nothing in it can be run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> maps = np.random.default_rng(0).normal(size=(20, 8, 8, 3))
+    >>> teacher = MapTeacher(epochs=1, batch_size=5, random_state=0)
+    >>> teacher = teacher.fit(maps, np.zeros((20, 2)), groups=np.repeat(["a", "b"], 10))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = load_teacher(save_teacher(teacher, Path(folder) / "teacher.safetensors"))
+    >>> np.array_equal(again.embed(maps), teacher.embed(maps))
+    True
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise DataError(f"A teacher is saved as a file named .safetensors, got {path.name!r}. Rename it.")
+    content = _content(teacher)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.tmp")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    return path
+
+
+def teacher_digest(teacher: MapTeacher) -> str:
+    """SHA-256 of the file that `save_teacher` would write: which teacher prototypes are of."""
+    return hashlib.sha256(_content(teacher)).hexdigest()
+
+
+def load_teacher(path: Path | str) -> MapTeacher:
+    """Read a teacher that `save_teacher` wrote; the file may come from a stranger.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    teacher : MapTeacher
+        Fitted; it predicts what it predicted before, to the last bit on the same machine.
+
+    Raises
+    ------
+    DataError
+        If the file is not such a one, is damaged, was written by a later version, or its weights are not
+        those of the network that it describes.
+    """
+    path = Path(path)
+    told, weights = _read(path)
+    try:
+        teacher = _teacher(told["settings"])
+        n_bands, size = told["n_bands"], told["size"]
+        sizes = {"n_bands": _MOST_BANDS, "size": _MOST_PIXELS, "n_dims": _MOST_DIMS}
+        for (name, most), found in zip(sizes.items(), (n_bands, size, teacher.n_dims), strict=True):
+            if not isinstance(found, int) or not 1 <= found <= most:
+                raise ValueError(f"{name} is {found!r:.50}, which is not from 1 to {most}")
+        # Without memory for any weight: whether they fit is looked at first.
+        with torch.device("meta"):
+            _check_weights(weights, teacher.build(n_bands, size).state_dict(), path)
+        network = teacher.build(n_bands, size)
+        people, held_out = (_names(told[key], key) for key in ("people", "validation_people"))
+        history = tuple(Epoch(*map(_number, epoch)) for epoch in told["history"])
+    except DataError:
+        raise
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path} does not tell a teacher as save_teacher does: {error}. Save the teacher again."
+        ) from error
+    network.load_state_dict(weights)
+    teacher.network_ = network.train(False)
+    teacher.people_, teacher.validation_people_, teacher.history_ = people, held_out, history
+    return teacher
+
+
+def _content(teacher: MapTeacher) -> bytes:
+    if not hasattr(teacher, "network_"):
+        raise NotFittedError("This MapTeacher has not been fitted: call fit first.")
+    weights = {
+        name: value.detach().cpu().clone().contiguous()
+        for name, value in teacher.network_.state_dict().items()
+    }
+    n_bands, size, _ = teacher.network_.standardise.mean.shape
+    told = {
+        "format": _FORMAT,
+        "version": version("physioaffect"),
+        "settings": {key: value for key, value in teacher.get_params().items() if key != "device"},
+        "n_bands": n_bands,
+        "size": size,
+        "people": list(teacher.people_),
+        "validation_people": list(teacher.validation_people_),
+        # JSON knows no NaN, the validation loss of a teacher without early stopping.
+        "history": [[None if math.isnan(loss) else loss for loss in epoch] for epoch in teacher.history_],
+    }
+    return save(weights, metadata={_KEY: json.dumps(told, allow_nan=False)})
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not path.is_file():
+        raise DataError(f"There is no file {path}: give a teacher that physioaffect saved.")
+    if path.stat().st_size > _LARGEST_FILE:
+        raise DataError(f"{path} has more than 1 GiB, and is no teacher that physioaffect saved.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_KEY, "")
+            if not text or len(text) > _LONGEST_TEXT:
+                raise DataError(
+                    f"{path} holds tensors, but is no teacher that physioaffect saved. Use save_teacher."
+                )
+            told = json.loads(text)
+            # The file is no dictionary: it cannot be iterated.
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, RecursionError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{path} is no safetensors file, or damaged: {error}. Copy it again, or save the teacher again."
+        ) from error
+    if not isinstance(told, dict) or not isinstance(told.get("format"), int):
+        raise DataError(f"{path} does not tell what teacher it holds. Save the teacher again.")
+    if told["format"] > _FORMAT:
+        raise DataError(
+            f"{path} was written by physioaffect {str(told.get('version'))[:40]} in a later format than this "
+            f"version, {version('physioaffect')}, can read. Update it."
+        )
+    return told, weights
+
+
+def _teacher(settings: Any) -> MapTeacher:
+    """Make it of settings of which each has the type that the constructor says."""
+    known = {key: hint for key, hint in get_type_hints(MapTeacher.__init__).items() if key != "return"}
+    if not isinstance(settings, dict) or set(settings) != set(known) - {"device"}:
+        raise ValueError(f"its settings are {str(settings)[:200]}")
+    for name, value in settings.items():
+        kinds = (int, float) if known[name] is float else known[name]
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise ValueError(f"its setting {name} is {value!r:.50}")
+    return MapTeacher(**settings)
+
+
+def _names(told: Any, key: str) -> tuple[str, ...]:
+    if (
+        not isinstance(told, list)
+        or len(told) > _MOST_PEOPLE
+        or not all(isinstance(one, str) for one in told)
+    ):
+        raise ValueError(f"{key} are {str(told)[:200]}")
+    return tuple(told)
+
+
+def _number(told: Any) -> float:
+    return float("nan") if told is None else float(told)
+
+
+def _check_weights(weights: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
+    for name in sorted({*weights, *expected}):
+        there, own = (
+            f"{str(one[name].dtype).removeprefix('torch.')} {tuple(one[name].shape)}"
+            if name in one
+            else "none"
+            for one in (weights, expected)
+        )
+        if there != own:
+            raise DataError(
+                f"The weights in {path} are not those of the network that it describes: {name[:80]} is "
+                f"{there}, expected {own}. It was changed, or written by another version: save it again."
+            )
