@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# What needs neither torch nor the tools of developers.
+OLDEST := tests/test_recording.py tests/test_windows.py tests/test_epochs.py tests/signals tests/devices tests/datasets \
+    --deselect tests/signals/test_eeg_bad_input.py::test_what_cannot_be_learnt_at_any_time_is_refused
+COMPILED := tests/features tests/pinn tests/signals
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check wheel oldest coverage docs notebooks bench format clean
 
 demo: $(INSTALLED)  ## Simulate a small DREAMER, evaluate it under three protocols, print a table, name the report.
 	rm -rf demo
@@ -20,6 +24,21 @@ check: $(INSTALLED)  ## Lint, check the format, the types, and the direction of 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -P tools/lint_imports.py
+
+wheel: $(INSTALLED)  ## Build sdist and wheel, install the wheel into an empty environment and run short tests there.
+	$(BIN)/python -P tools/check_wheel.py
+
+oldest: $(INSTALLED)  ## The same with the oldest supported versions, and more tests.
+	$(BIN)/python -P tools/check_wheel.py --constraints constraints-oldest.txt --extras wearable -- $(OLDEST)
+
+coverage: $(INSTALLED)  ## Run the tests of compiled code uncompiled, so that its lines are counted, and print what is missed.
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest $(COMPILED) -m 'not slow' -n auto --dist loadscope --cov --cov-report=term:skip-covered
+
+docs: $(INSTALLED)  ## Build the pages into build/docs, without the network; warnings are errors.
+	$(BIN)/sphinx-build -W --keep-going -n -j auto -b html $(SPHINX_OPTIONS) docs build/docs
+
+notebooks: $(INSTALLED)  ## Execute the notebooks into build/notebooks, as .ipynb and .html.
+	$(BIN)/python -P tools/run_notebooks.py build/notebooks
 
 bench: $(INSTALLED)  ## Run the benchmarks behind docs/performance.md.
 	$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_*' -p no:xdist \

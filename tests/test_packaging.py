@@ -1,6 +1,7 @@
 """The checkout, the wheel and the rooms agree with one another."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -36,6 +37,56 @@ def test_every_package_is_listed():
         for init in (ROOT / folder).rglob("__init__.py")
     }
     assert found == set(listed)
+
+
+def test_the_oldest_versions_tested_are_those_that_are_asked_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["wearable"]]
+    lines = [line for line in (ROOT / "constraints-oldest.txt").read_text().splitlines() if line[:1] != "#"]
+    tested = dict(line.split("==") for line in lines)
+    assert len(tested) == len(lines) == len(asked)
+    for one in asked:
+        found = re.fullmatch(r"([\w-]+)>=([\d.]+)(?:,<\d+)?", one)
+        assert found, one
+        name, lowest = found.groups()
+        # 1.0 and 1.0.0 are one version.
+        assert f"{tested[name]}.0.0".startswith(f"{lowest}."), one
+
+
+def scm_version(folder: Path) -> str:
+    program = "from setuptools_scm import get_version; print(get_version(root='.', **CONFIG))"
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools_scm"]
+    outcome = python("-P", "-W", "ignore", "-c", program.replace("CONFIG", repr(config)), cwd=folder)
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout.strip()
+
+
+def test_the_version_follows_git(tmp_path):
+    def git(*arguments: str) -> None:
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+        command = ["git", *who, *arguments]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    assert scm_version(tmp_path) == "0.1.0.dev0"  # An unpacked archive of the source.
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "first")
+    assert re.fullmatch(r"0\.1(\.0)?\.dev1", scm_version(tmp_path))  # A clone without tags.
+    git("tag", "v0.2.0")
+    assert scm_version(tmp_path) == "0.2.0"
+    git("commit", "-q", "--allow-empty", "-m", "second")
+    assert scm_version(tmp_path) == "0.2.1.dev1"
+
+
+def test_the_package_imports_nothing_slow(tmp_path):
+    slow = "numpy, pandas, scipy, sklearn, torch, mne, numba, xarray, matplotlib, neurokit2"
+    program = f"import sys, physioaffect; print([m for m in '{slow}'.split(', ') if m in sys.modules])"
+    assert python("-c", program, cwd=tmp_path).stdout.strip() == "[]"
+
+
+def test_help_waits_for_no_scientific_package(tmp_path):
+    slow = "numpy, pandas, scipy, sklearn, torch, mne, numba, xarray, matplotlib"
+    program = f"import sys, physioaffect.cli; print([m for m in '{slow}'.split(', ') if m in sys.modules])"
+    assert python("-c", program, cwd=tmp_path).stdout.strip() == "[]"
 
 
 def test_the_top_level_datasets_says_where_the_real_one_is():
@@ -83,6 +134,14 @@ class TestWheel:
         assert (site / "physioaffect" / "evaluation" / "report" / "report.html").exists()
         assert (site / "physioaffect" / "datasets" / "dreamer.py").exists()
         assert not list(site.rglob("*.pyi"))
+
+    def test_is_smaller_than_two_megabytes(self, site):
+        [wheel] = site.parent.glob("*.whl")
+        assert wheel.stat().st_size < 2e6
+
+    def test_brings_licence_and_notices(self, site):
+        [about] = site.glob("*.dist-info")
+        assert sorted(path.name for path in (about / "licenses").iterdir()) == ["LICENSE", "NOTICE"]
 
     def test_imports_without_the_checkout(self, site, tmp_path):
         program = "import physioaffect.evaluation as e; print(e.__file__)"
