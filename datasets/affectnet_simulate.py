@@ -10,7 +10,7 @@ import numpy as np
 
 from physioaffect.errors import PhysioaffectError
 
-from .face_drawing import draw_face, draw_valence_arousal
+from .face_drawing import LOOKS, Look, draw_face, draw_valence_arousal
 from .face_folders import new_folder
 from .world import World
 
@@ -37,19 +37,19 @@ class _Drawn(NamedTuple):
     valence: float
     arousal: float
 
-    def save(self, path: Path, world: World) -> None:
+    def save(self, path: Path, world: World, look: Look) -> None:
         from PIL import Image  # noqa: PLC0415  Takes long to import, and readers do without it.
 
         emotion = CLASSES[self.expression] if self.expression < len(CLASSES) else "neutral"
         affect = (self.valence, self.arousal) if self.valence >= -1 else None
-        grey = draw_face(world, self.number, 0, emotion, shape=(_SIDE, _SIDE), affect=affect)
+        grey = draw_face(world, self.number, 0, emotion, shape=(_SIDE, _SIDE), affect=affect, look=look)
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((grey[..., np.newaxis] * np.array(_TINT)).astype(np.uint8)).save(path, quality=90)
 
 
-def _save_compact(root: Path, world: World, face: _Drawn) -> None:
+def _save_compact(root: Path, world: World, face: _Drawn, look: Look) -> None:
     folder = root / PARTS[face.split]
-    face.save(folder / "images" / f"{face.number}.jpg", world)
+    face.save(folder / "images" / f"{face.number}.jpg", world, look)
     (folder / "annotations").mkdir(exist_ok=True)
     values = {"exp": face.expression, "val": face.valence, "aro": face.arousal}
     for name, value in values.items():
@@ -60,9 +60,9 @@ def _save_compact(root: Path, world: World, face: _Drawn) -> None:
     np.save(folder / "annotations" / f"{face.number}_lnd.npy", landmarks, allow_pickle=False)
 
 
-def _save_full(root: Path, world: World, face: _Drawn) -> None:
+def _save_full(root: Path, world: World, face: _Drawn, look: Look) -> None:
     listed = f"{1 + face.number % 3}/{face.number:08x}.jpg"
-    face.save(root / IMAGES / listed, world)
+    face.save(root / IMAGES / listed, world, look)
     landmarks = ";".join([str(_SIDE / 2)] * (2 * _N_LANDMARKS))
     path = root / LISTS[face.split]
     with path.open("a", encoding="ascii", newline="") as stream:
@@ -73,7 +73,12 @@ def _save_full(root: Path, world: World, face: _Drawn) -> None:
 
 
 def simulate(
-    root: Path | str, world: World = _PLANTED, n_faces: int = 40, *, is_full_release: bool = False
+    root: Path | str,
+    world: World = _PLANTED,
+    n_faces: int = 40,
+    *,
+    is_full_release: bool = False,
+    shift: float = 1.0,
 ) -> Path:
     """Write AffectNet's layout with drawn faces, each of another person.
 
@@ -90,6 +95,8 @@ def simulate(
         Faces, a quarter of them in val.
     is_full_release : bool
         Lists and pictures of the full release. Default: the compact one of 2021.
+    shift : float
+        How far its look is from that of FER+; see `physioaffect.datasets.face_drawing.LOOKS`. 0: alike.
 
     Returns
     -------
@@ -99,13 +106,14 @@ def simulate(
     Raises
     ------
     PhysioaffectError
-        If there are not enough faces for both splits.
+        If there are not enough faces for both splits, or the shift is negative.
     DataError
         If the folder holds anything.
     """
     least = 16 if is_full_release else 4
     if n_faces < least:
         raise PhysioaffectError(f"AffectNet needs at least {least} faces here, got {n_faces}.")
+    look = LOOKS["affectnet"].times(shift)
     root = new_folder(root, world)
     numbers = {"train": range(n_faces - n_faces // 4), "val": range(n_faces - n_faces // 4, n_faces)}
     for split, faces in numbers.items():
@@ -116,5 +124,5 @@ def simulate(
             if is_full_release and (others := number - faces.stop + 3) >= 0:
                 face = face._replace(expression=len(CLASSES) + others)
                 face = face if others == 0 else face._replace(valence=-2.0, arousal=-2.0)
-            (_save_full if is_full_release else _save_compact)(root, world, face)
+            (_save_full if is_full_release else _save_compact)(root, world, face, look)
     return root

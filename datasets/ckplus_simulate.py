@@ -6,7 +6,7 @@ from pathlib import Path
 
 from physioaffect.errors import PhysioaffectError
 
-from .face_drawing import draw_face
+from .face_drawing import LOOKS, draw_face
 from .face_folders import new_folder
 from .world import World
 
@@ -19,7 +19,13 @@ _PLANTED = World.planted()
 
 
 def simulate(
-    root: Path | str, world: World = _PLANTED, n_subjects: int = 4, n_sequences: int = 4, n_frames: int = 4
+    root: Path | str,
+    world: World = _PLANTED,
+    n_subjects: int = 4,
+    n_sequences: int = 4,
+    n_frames: int = 4,
+    *,
+    shift: float = 1.0,
 ) -> Path:
     """Write CK+'s layout with drawn faces: each person poses some emotions, from neutral to the peak.
 
@@ -37,6 +43,8 @@ def simulate(
         Sequences of each person, up to 999.
     n_frames : int
         Frames of each sequence, two or more.
+    shift : float
+        How far its look is from that of FER+; see `physioaffect.datasets.face_drawing.LOOKS`. 0: alike.
 
     Returns
     -------
@@ -57,6 +65,7 @@ def simulate(
             "CK+ needs 1 to 999 subjects and sequences and at least 2 frames, got "
             f"{n_subjects}, {n_sequences} and {n_frames}."
         )
+    look = LOOKS["ckplus"].times(shift)
     root = new_folder(root, world)
     for subject in range(n_subjects):
         for number in range(n_sequences):
@@ -72,6 +81,7 @@ def simulate(
                     CLASSES[emotion],
                     shape=_SHAPE,
                     intensity=frame / (n_frames - 1),
+                    look=look,
                 )
                 path = root / IMAGES / place / f"{name}_{frame + 1:08d}.png"
                 Image.fromarray(grey).save(path, compress_level=1)

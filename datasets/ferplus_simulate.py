@@ -9,7 +9,7 @@ import numpy as np
 
 from physioaffect.errors import PhysioaffectError
 
-from .face_drawing import draw_face
+from .face_drawing import draw_face, draw_valence_arousal
 from .face_folders import new_folder
 from .ferplus_targets import FERPLUS_EMOTIONS, VOTED
 from .world import World, generator
@@ -36,9 +36,9 @@ def _votes(world: World, row: int, emotion: str) -> list[int]:
 def simulate(root: Path | str, world: World = _PLANTED, n_faces: int = 120) -> Path:
     """Write fer2013.csv and fer2013new.csv with drawn faces, each of another person.
 
-    The emotions take turns. As in the published files an image name is not the number of the row: row 17 is
-    no face and has no name, and names after it lag behind; row 20 has the name of row 19; row 25 has nine
-    votes.
+    The emotions take turns, valence and arousal lie around the emotion's. As in the published files an image
+    name is not the number of the row: row 17 is no face and has no name, and names after it lag behind; row
+    20 has the name of row 19; row 25 has nine votes.
 
     Parameters
     ----------
@@ -78,7 +78,8 @@ def simulate(root: Path | str, world: World = _PLANTED, n_faces: int = 120) -> P
         labels.write(f"Usage,Image name,{','.join(VOTED)}\n")
         for row, usage in enumerate(usages):
             emotion = FERPLUS_EMOTIONS[row % len(FERPLUS_EMOTIONS)]
-            pixels = draw_face(world, row, 0, emotion, shape=(SIDE, SIDE)).ravel()
+            affect = draw_valence_arousal(world, row, 0, emotion)
+            pixels = draw_face(world, row, 0, emotion, shape=(SIDE, SIDE), affect=affect).ravel()
             votes = _votes(world, row, emotion)
             name = f"fer{row - (row > 17) - (row == 20):07d}.png"
             if row == 17:
