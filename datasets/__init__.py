@@ -9,6 +9,7 @@ if __name__ == "datasets":  # Found by the bare name, so this folder hides Huggi
 from collections.abc import Callable
 from pathlib import Path
 
+from physioaffect.data_folder import data_folder
 from physioaffect.errors import DataError
 from physioaffect.faces import FaceSet
 from physioaffect.recording import DataSet
@@ -135,12 +136,11 @@ FAMILIES_OF_DATASETS: dict[str, Callable[[Path], DataSet]] = {"bids": bids, "wea
 def get(name: str, root: Path | str | None = None) -> DataSet:
     """Look a data set up by name; a `DataError` names those that are known.
 
-    What a member of ``FAMILIES_OF_DATASETS`` holds is told by its folder, which must be passed for those.
+    What a member of ``FAMILIES_OF_DATASETS`` holds is told by its folder: the one passed as ``root``, or
+    ``$PHYSIOAFFECT_DATA/<name>``.
     """
     if name in FAMILIES_OF_DATASETS:
-        if root is None:
-            raise DataError(f"What a data set of the family {name} holds is told by its folder: pass root.")
-        return FAMILIES_OF_DATASETS[name](Path(root))
+        return FAMILIES_OF_DATASETS[name](data_folder(name, root))
     if name in FACE_SETS:
         raise DataError(f"{FACE_SETS[name].title} has faces, not recordings: use get_faces({name!r}).")
     if name not in DATASETS:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from physioaffect.data_folder import data_folder
 from physioaffect.errors import DataError
 from physioaffect.faces import FaceSet
 from physioaffect.recording import DataSet
@@ -48,6 +49,17 @@ class CheckResult:
     deviations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """Show the table, the deviations and the verdict in a notebook."""
+        import pandas as pd  # noqa: PLC0415
+
+        from physioaffect.page.fragment import fragment  # noqa: PLC0415
+
+        table = pd.DataFrame([asdict(row) for row in self.rows])
+        return fragment(
+            f"{self.title} in {self.root}: {self.verdict}", table, [*self.deviations, *self.notes]
+        )
+
     @property
     def is_good(self) -> bool:
         """Whether nothing deviates."""
@@ -64,7 +76,7 @@ class CheckResult:
 
 
 def check(
-    dataset: DataSet | FaceSet, root: Path | str, *, progress: CheckProgress | None = None
+    dataset: DataSet | FaceSet, root: Path | str | None = None, *, progress: CheckProgress | None = None
 ) -> CheckResult:
     """Read everything, one trial or image in memory at a time, and compare it with what the data set says.
 
@@ -72,8 +84,8 @@ def check(
     ----------
     dataset : DataSet or FaceSet
         What is expected.
-    root : path
-        The folder (or file) as distributed.
+    root : path, optional
+        The folder (or file) as distributed. Default: ``$PHYSIOAFFECT_DATA/<name>``.
     progress : callable, optional
         Called with (subject or image, done, total) whenever one has been read; the total is None for images.
 
@@ -93,7 +105,7 @@ def check(
     Traceback (most recent call last):
     physioaffect.errors.DataError: There is no no/such/folder. Pass the folder that holds DREAMER.mat, or ...
     """
-    root = Path(root)
+    root = data_folder(dataset.name, root)
     tell = progress or (lambda _what, _done, _total: None)
     paths = dataset.files(root)
     tally = _faces(dataset, root, tell) if isinstance(dataset, FaceSet) else _trials(dataset, root, tell)

@@ -8,7 +8,7 @@ import numpy as np
 from physioaffect.recording import Flag, Signal
 
 # MNE's channel type and the unit it demands; kinds that MNE does not know travel as "misc" in their own unit.
-_MNE = {
+MNE_TYPES = {
     "eeg": ("eeg", "V"),
     "ecg": ("ecg", "V"),
     "eog": ("eog", "V"),
@@ -19,16 +19,20 @@ _MNE = {
 _REASONS = {f"bad_{flag.name.lower()}": flag for flag in Flag if flag.name}
 
 
-def to_mne(signal: Signal) -> mne.io.RawArray:
-    """See `Signal.to_mne`."""
-    mne_type, unit = _MNE.get(signal.kind, ("misc", None))
+def info_of(signal: Signal) -> mne.Info:
+    """Describe a signal's channels; refuse a unit that MNE would misread."""
+    mne_type, unit = MNE_TYPES.get(signal.kind, ("misc", None))
     if unit is not None and signal.unit != unit:
         raise ValueError(
             f"MNE keeps {signal.kind} in {unit}, this signal is in {signal.unit!r}. If you know the scale, "
             f'say so first: signal.scaled(1e-6, unit="{unit}").'
         )
-    info = mne.create_info(list(signal.ch_names), signal.sfreq, mne_type)
-    raw = mne.io.RawArray(signal.data.astype(np.float64), info, verbose="error")
+    return mne.create_info(list(signal.ch_names), signal.sfreq, mne_type)
+
+
+def to_mne(signal: Signal) -> mne.io.RawArray:
+    """See `Signal.to_mne`."""
+    raw = mne.io.RawArray(signal.data.astype(np.float64), info_of(signal), verbose="error")
     onsets, durations, descriptions = [], [], []
     for description, flag in _REASONS.items():
         edges = np.flatnonzero(np.diff((signal.flags & flag) > 0, prepend=False, append=False))
@@ -42,7 +46,7 @@ def to_mne(signal: Signal) -> mne.io.RawArray:
 
 def from_mne(raw: mne.io.BaseRaw, *, kind: str = "eeg") -> Signal:
     """See `Signal.from_mne`."""
-    mne_type, unit = _MNE.get(kind, ("misc", "au"))
+    mne_type, unit = MNE_TYPES.get(kind, ("misc", "au"))
     present = raw.get_channel_types()
     picks = [index for index, found in enumerate(present) if found == mne_type]
     if not picks:

@@ -1,46 +1,40 @@
-"""The command line: data sets and features, evaluate and report; other rooms have files of their own."""
+"""The command line: features, evaluate and report; the other commands have files of their own."""
 
 from __future__ import annotations
 
-import inspect
 import itertools
-import typing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from rich import box
-from rich.table import Table
 
 from physioaffect.cli_audit import audit
+from physioaffect.cli_datasets import check, datasets, download, simulate
 from physioaffect.cli_eda import eda
 from physioaffect.cli_networks import predict, train
 from physioaffect.cli_options import (
     BaselineOption,
     CleanOption,
     ClusterOption,
+    DatasetArgument,
     FeaturesOption,
+    FolderArgument,
     JobsOption,
     SmoothOption,
     StepOption,
     SubjectsOption,
     WindowOption,
+    folder_of,
     names,
     recipe_of,
-    refusal,
-    settings,
 )
 from physioaffect.cli_output import (
-    ERR,
     OUT,
     bar,
-    describe,
     json_of,
     plain,
     plain_errors,
-    print_all_about,
-    print_check,
     print_left_out,
     print_table,
 )
@@ -54,10 +48,14 @@ if TYPE_CHECKING:
 
 # The rooms are imported inside the commands, so that --help does not wait for scikit-learn and mne.
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Emotion measured in the body, evaluated without leakage.",
+    epilog="Exit codes: 0 done, and nothing is wrong; 1 done, and something is wrong (check: a deviation; "
+    "audit: a leak or a warning; run: a run failed), or the program itself failed, with a traceback; 2 "
+    "refused: the command, the data or the protocol cannot be used as given, and standard error says "
+    "why; 130 interrupted. With --json, standard output is one JSON document. Where the environment variable "
+    "PHYSIOAFFECT_DATA names a folder with data sets under their names, theirs may be left out.",
 )
 
 
@@ -78,147 +76,15 @@ def _main(
     pass
 
 
-@app.command()
-def datasets(
-    name: Annotated[str | None, typer.Argument(help="Tell all about this one.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
-) -> None:
-    """List the data sets, or tell about one: its tasks, what is expected on disk and how to get it."""
-    from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS, get_any  # noqa: PLC0415
-
-    families = {key: inspect.cleandoc(make.__doc__ or "") for key, make in FAMILIES_OF_DATASETS.items()}
-    if as_json:
-        described = {key: describe(known) for key, known in (DATASETS | FACE_SETS).items()}
-        described |= {
-            key: {"kind": "family", "title": text.partition("\n")[0]} for key, text in families.items()
-        }
-        OUT.print_json(data=described)
-        return
-    if name is not None:
-        with plain_errors():
-            if name in families:
-                paragraphs = families[name].partition("\n\nParameters")[0].split("\n\n")
-                OUT.print(plain("\n\n".join(" ".join(text.split()) for text in paragraphs)))
-            else:
-                print_all_about(get_any(name))
-        return
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("name", "what", "people", "signals or classes"):
-        table.add_column(column, no_wrap=column == "name")
-    for d in DATASETS.values():
-        table.add_row(d.name, d.title, str(d.n_subjects), ", ".join(d.sfreqs))
-    for f in FACE_SETS.values():
-        table.add_row(f.name, f.title, str(f.n_subjects or "unknown"), f"faces: {', '.join(f.classes)}")
-    for key, text in families.items():
-        table.add_row(key, text.partition(":")[0], "any", "what the folder holds")
-    OUT.print(table)
-    OUT.print(plain("physioaffect datasets NAME tells tasks, layout and how to get it."))
-
-
-@app.command()
-def download(
-    name: Annotated[str, typer.Argument(help="A public data set.")],
-    path: Annotated[Path, typer.Argument(help="Folder to download into.")],
-) -> None:
-    """Download a public data set."""
-    with plain_errors():
-        from physioaffect.datasets import get  # noqa: PLC0415
-        from physioaffect.errors import DataError  # noqa: PLC0415
-
-        dataset = get(name)
-        if dataset.download is None:
-            raise DataError(f"{dataset.title} cannot be downloaded freely. {dataset.how_to_get}")
-        OUT.print(plain(f"{dataset.title} is in {dataset.download(path)}. {dataset.licence}"))
-
-
-@app.command()
-def simulate(
-    name: Annotated[str, typer.Argument(help="A data set that can be simulated, e.g. dreamer.")],
-    path: Annotated[Path, typer.Argument(help="Folder to write into.")],
-    subjects: Annotated[int | None, typer.Option(min=1, help="People. Default: as in the original.")] = None,
-    clips: Annotated[int | None, typer.Option(min=1, help="Clips a person. Default: all.")] = None,
-    seconds: Annotated[
-        float | None, typer.Option(min=1, help="Cut clips and baselines at so many seconds.")
-    ] = None,
-    affect: Annotated[float | None, typer.Option(min=0, help="Strength of affect. Default: 1.")] = None,
-    stimulus: Annotated[
-        float | None, typer.Option(min=0, help="Clip-specific response without affect. Default: 0.")
-    ] = None,
-    drift: Annotated[float | None, typer.Option(min=0, help="Drift with time. Default: 0.")] = None,
-    subject: Annotated[
-        float | None, typer.Option(min=0, help="Differences between people. Default: 1.")
-    ] = None,
-    trial: Annotated[
-        float | None, typer.Option(min=0, help="Differences between trials. Default: 1.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed. Default: 0.")] = None,
-    more: Annotated[
-        list[str] | None, typer.Option("--set", help="What else a simulator takes: NAME=VALUE.")
-    ] = None,
-) -> None:
-    """Write a simulated data set in the exact layout of the original."""
-    with plain_errors():
-        from physioaffect.datasets import FAMILIES_OF_DATASETS, World, get_any  # noqa: PLC0415
-        from physioaffect.errors import DataError  # noqa: PLC0415
-
-        if name in FAMILIES_OF_DATASETS:
-            raise DataError(f"The family {name} has no simulator: simulate one of the data sets.")
-        known = get_any(name)
-        if known.simulate is None:
-            raise DataError(f"{known.title} has no simulator. {known.how_to_get}")
-        accepted = typing.get_type_hints(known.simulate)
-        wanted: dict[str, Any] = {"n_subjects": subjects, "n_clips": clips, "max_seconds": seconds}
-        strengths: dict[str, Any] = {
-            "affect": affect,
-            "stimulus": stimulus,
-            "drift": drift,
-            "subject": subject,
-            "trial": trial,
-            "seed": seed,
-        }
-        given = {key: value for key, value in strengths.items() if value is not None}
-        if given and "world" in accepted:
-            wanted["world"] = World(**given)
-        elif given:
-            wanted |= given
-        wanted |= settings(more or [], accepted)
-        wanted = {key: value for key, value in wanted.items() if value is not None}
-        if strange := [key for key in wanted if key not in accepted]:
-            raise DataError(refusal(known.title, strange[0], accepted))
-        with ERR.status(f"Simulating {known.title}"):
-            written = known.simulate(path, **wanted)
-        OUT.print(plain(f"Simulated {known.title} is in {written}."))
-
-
-@app.command()
-def check(
-    name: Annotated[str, typer.Argument(help="Name of the data set; see the command datasets.")],
-    path: Annotated[Path, typer.Argument(help="Where it lies, as distributed.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
-) -> None:
-    """Read all of a data set and say what is as it should be and what deviates.
-
-    Exit code 0 if all is good, 1 if something deviates, 2 if it cannot be read at all.
-    """
-    with plain_errors():
-        from physioaffect.datasets import check as run_check  # noqa: PLC0415
-        from physioaffect.datasets import get_any  # noqa: PLC0415
-
-        known = get_any(name, path)
-        with bar(not as_json) as tell:
-            result = run_check(known, path, progress=lambda _what, done, total: tell("checking", done, total))
-    if as_json:
-        OUT.print_json(result.to_json())
-    else:
-        print_check(result)
-    raise typer.Exit(0 if result.is_good else 1)
+for about_data in (datasets, download, simulate, check):
+    app.command()(about_data)
 
 
 @app.command()
 def features(  # An option is a parameter.
-    name: Annotated[str, typer.Argument(help="Name of the data set; see the command datasets.")],
-    path: Annotated[Path, typer.Argument(help="Where it lies, as distributed.")],
+    name: DatasetArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the store, e.g. deap.zarr.")],
+    path: FolderArgument = None,
     families: FeaturesOption = None,
     window: WindowOption = None,
     step: StepOption = None,
@@ -248,7 +114,8 @@ def features(  # An option is a parameter.
 
         if csv_map is not None and name != "wearable":
             raise DataError(f"--map is for wearable, not for {name}.")
-        known = get(name, path) if csv_map is None else wearable(path, csv_map=csv_map)
+        folder = folder_of(name, path)
+        known = get(name, folder) if csv_map is None else wearable(folder, csv_map=csv_map)
         recipe = recipe_of(
             known, features=families, window=window, step=step, clean=clean, baseline=baseline, smooth=smooth
         )
@@ -264,7 +131,7 @@ def features(  # An option is a parameter.
         ):
             save_features(
                 known,
-                path,
+                folder,
                 recipe,
                 out,
                 subjects=names(subjects) if subjects is not None else None,
@@ -278,7 +145,7 @@ def features(  # An option is a parameter.
                 drawn = itertools.count(1)
                 page = quality_page(
                     known,
-                    path,
+                    folder,
                     recipe,
                     out,
                     subjects=names(subjects) if subjects is not None else None,
@@ -313,8 +180,8 @@ def features(  # An option is a parameter.
 
 @app.command()
 def evaluate(
-    dataset: Annotated[str, typer.Argument(help="Name of the data set; see the command datasets.")],
-    path: Annotated[Path, typer.Argument(help="Where it lies, as distributed.")],
+    dataset: DatasetArgument,
+    path: FolderArgument = None,
     model: Annotated[
         str,
         typer.Option(
@@ -375,7 +242,8 @@ def evaluate(
         from physioaffect.datasets import get  # noqa: PLC0415
         from physioaffect.evaluation import evaluate as run_evaluation  # noqa: PLC0415
 
-        known = get(dataset, path)
+        root = folder_of(dataset, path)
+        known = get(dataset, root)
         recipe = recipe_of(
             known, features=features, window=window, step=step, clean=clean, baseline=baseline, smooth=smooth
         )
@@ -383,7 +251,7 @@ def evaluate(
         with bar(not as_json) as tell:
             result = run_evaluation(
                 known,
-                path,
+                root,
                 models=names(model),
                 protocols=names(protocol),
                 task=task,

@@ -11,12 +11,15 @@ import typer
 from physioaffect.cli_options import (
     BaselineOption,
     CleanOption,
+    DatasetArgument,
     FeaturesOption,
+    FolderArgument,
     JobsOption,
     SmoothOption,
     StepOption,
     SubjectsOption,
     WindowOption,
+    folder_of,
     names,
     recipe_of,
 )
@@ -34,11 +37,11 @@ __all__ = ["predict", "train"]
 
 
 def train(
-    dataset: Annotated[str, typer.Argument(help="Name of the data set; see the command datasets.")],
-    path: Annotated[Path, typer.Argument(help="Where it lies, as distributed.")],
+    dataset: DatasetArgument,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The file: MODEL.safetensors, or MODEL.onnx to export it.")
     ],
+    path: FolderArgument = None,
     model: Annotated[str, typer.Option(help="A network: dgcnn, eegnet, mlp, ...")] = "dgcnn",
     task: Annotated[str | None, typer.Option(help="What to predict. Default: the data set's first.")] = None,
     features: FeaturesOption = "de",
@@ -67,7 +70,8 @@ def train(
         from physioaffect.datasets import get  # noqa: PLC0415
         from physioaffect.evaluation.fitted_on_all import fit_on_all, save_fitted, task_and_network  # noqa: PLC0415
 
-        known = get(dataset, path)
+        root = folder_of(dataset, path)
+        known = get(dataset, root)
         chosen, network = task_and_network(known, task, model, out, epochs=epochs)
         recipe = recipe_of(
             known, features=features, window=window, step=step, clean=clean, baseline=baseline, smooth=smooth
@@ -75,7 +79,7 @@ def train(
         with bar(not as_json) as tell:
             fitted = fit_on_all(
                 known,
-                path,
+                root,
                 network,
                 recipe,
                 task=chosen,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,12 +17,16 @@ __all__ = [
     "BaselineOption",
     "CleanOption",
     "ClusterOption",
+    "DatasetArgument",
     "FeaturesOption",
+    "FolderArgument",
     "JobsOption",
     "SmoothOption",
     "StepOption",
     "SubjectsOption",
     "WindowOption",
+    "folder_of",
+    "known_names",
     "names",
     "recipe_of",
     "refusal",
@@ -29,6 +34,33 @@ __all__ = [
 ]
 
 
+def known_names(incomplete: str) -> list[str]:
+    """Complete the name of a data set."""
+    from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS  # noqa: PLC0415
+
+    return sorted(
+        name for name in (*DATASETS, *FACE_SETS, *FAMILIES_OF_DATASETS) if name.startswith(incomplete)
+    )
+
+
+def folder_of(name: str, path: Path | None) -> Path:
+    """Give the folder that was named, or the data set's in ``$PHYSIOAFFECT_DATA``; an unknown name first."""
+    from physioaffect.data_folder import data_folder  # noqa: PLC0415
+    from physioaffect.datasets import FAMILIES_OF_DATASETS, get_any  # noqa: PLC0415
+
+    if path is None and name not in FAMILIES_OF_DATASETS:
+        get_any(name)
+    return data_folder(name, path)
+
+
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(help="Name of the data set; see the command datasets.", autocompletion=known_names),
+]
+FolderArgument = Annotated[
+    Path | None,
+    typer.Argument(help="Where it lies, as distributed. Default: its name in the folder $PHYSIOAFFECT_DATA."),
+]
 FeaturesOption = Annotated[
     str | None,
     typer.Option(

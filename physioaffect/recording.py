@@ -20,10 +20,13 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
+from physioaffect.data_folder import data_folder
 from physioaffect.errors import DataError, PhysioaffectError
 
 if TYPE_CHECKING:
     import mne
+    import pandas as pd
+    import xarray as xr
 
 __all__ = ["KINDS", "DataSet", "Events", "Exclusion", "Flag", "Signal", "Target", "Task", "Trial"]
 
@@ -182,6 +185,52 @@ class Signal:
     def scaled(self, factor: float, *, unit: str) -> Signal:
         """Multiply by ``factor`` and declare the new unit, e.g. ``scaled(1e-6, unit="V")``."""
         return replace(self, data=self.data * factor, unit=unit)
+
+    def to_xarray(self) -> xr.DataArray:
+        """Convert to a labelled array, dimensions channel and time.
+
+        Returns
+        -------
+        xarray.DataArray, shape (n_channels, n_times)
+            The same samples, with the coordinates ``channel``, ``time`` (seconds after the trial's onset) and
+            ``flags`` along time, and the attributes ``kind``, ``unit`` and ``sfreq``.
+
+        Examples
+        --------
+        >>> eda = Signal(data=np.ones((1, 8)), sfreq=4.0, ch_names=("EDA",), kind="eda", unit="uS")
+        >>> eda.to_xarray().sel(time=slice(0.5, 1)).sizes["time"]
+        3
+        """
+        import xarray as xr  # noqa: PLC0415  A signal is of use without it.
+
+        return xr.DataArray(
+            self.data,
+            dims=("channel", "time"),
+            coords={"channel": list(self.ch_names), "time": self.times, "flags": ("time", self.flags)},
+            name=self.kind,
+            attrs={"kind": self.kind, "unit": self.unit, "sfreq": self.sfreq},
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Convert to a table: a row per sample, a column per channel, and ``flags``.
+
+        Returns
+        -------
+        pandas.DataFrame, shape (n_times, n_channels + 1)
+            Indexed by ``time`` in seconds after the trial's onset.
+
+        Examples
+        --------
+        >>> eda = Signal(data=np.ones((1, 2)), sfreq=4.0, ch_names=("EDA",), kind="eda", unit="uS")
+        >>> eda.to_pandas().reset_index()
+           time  EDA  flags
+        0  0.00  1.0      0
+        1  0.25  1.0      0
+        """
+        import pandas as pd  # noqa: PLC0415
+
+        columns: dict[str, Any] = dict(zip(self.ch_names, self.data, strict=True))
+        return pd.DataFrame(columns | {"flags": self.flags}, index=pd.Index(self.times, name="time"))
 
     def to_mne(self) -> mne.io.RawArray:
         """Convert to an MNE ``Raw``; flagged stretches become annotations named ``bad_<reason>``.
@@ -483,14 +532,18 @@ class DataSet:
         return {subject: everyone[subject] for subject in chosen}
 
     def read(
-        self, root: Path | str, *, subjects: Sequence[str] | None = None, report: Report | None = None
+        self,
+        root: Path | str | None = None,
+        *,
+        subjects: Sequence[str] | None = None,
+        report: Report | None = None,
     ) -> Iterator[Trial]:
         """Read trial by trial, subject by subject, holding one subject at a time.
 
         Parameters
         ----------
-        root : path
-            The folder (or file) as distributed.
+        root : path, optional
+            The folder (or file) as distributed. Default: ``$PHYSIOAFFECT_DATA/<name>``.
         subjects : sequence of str, optional
             Which subjects, and in which order. Default: all, in their natural order.
         report : callable, optional
@@ -507,7 +560,7 @@ class DataSet:
             If the folder is not this data set, a subject is unknown, or (without ``report``) is broken.
         """
         report = report or raise_unless_expected
-        sources = self.sources(root, subjects)
+        sources = self.sources(data_folder(self.name, root), subjects)
         for subject in tuple(sources):
             # Popped, so that a source that holds data can be freed once it has been read.
             source = sources.pop(subject)

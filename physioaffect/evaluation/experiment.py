@@ -75,8 +75,8 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     ----------
     data : str, DataSet or xarray.Dataset
         A data set, by name or as a value, or a feature table made by `physioaffect.features.extract`.
-    root : path
-        Where the data set lies; not for a feature table.
+    root : path, optional
+        Where the data set lies; not for a feature table. Default: ``$PHYSIOAFFECT_DATA/<name>``.
     models : sequence or mapping
         Names (see `named_model`), estimators, or a mapping from names to estimators.
     protocols : sequence of str or Protocol
@@ -126,7 +126,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         If ``out`` holds something else.
     """
     tell = progress or (lambda _what, _done, _total: None)
-    dataset, task = dataset_and_task(data, root, task)
+    dataset, root, task = dataset_and_task(data, root, task)
     chosen = chosen_protocols(protocols)
     if not isinstance(seed, int) or seed < 0:
         raise ProtocolError(f"seed must be a whole number from 0, got {seed!r}.")

@@ -131,6 +131,12 @@ class Result:
             raise RunError(f"The tables in {path} cannot be read: {error}. Run evaluate again.") from None
         return cls(run=run, predictions=predictions, scores=scores, path=path, **more)
 
+    def _repr_html_(self) -> str:
+        """Show the primary scores in a notebook."""
+        from physioaffect.evaluation.report.notebook import html_of  # noqa: PLC0415  It needs this class.
+
+        return html_of(self)
+
     @property
     def metrics(self) -> Sequence[str]:
         """Names of the metrics, the primary one first."""
@@ -150,7 +156,9 @@ class Result:
 
         Where folds share training people, the interval is the one corrected for that.
         """
-        methods = {protocol["name"]: interval_method(protocol) for protocol in self.run["protocols"]}
+        methods: dict[str, Method] = {
+            protocol["name"]: interval_method(protocol) for protocol in self.run["protocols"]
+        }
         return with_intervals(self.scores, method=methods)
 
     def notes(self) -> dict[tuple[str, str], list[str]]:

@@ -166,7 +166,7 @@ class TestBadInput:
             bids(study, task="rest")
 
     def test_the_family_needs_its_folder(self):
-        with pytest.raises(DataError, match="is told by its folder: pass root"):
+        with pytest.raises(DataError, match="Where is the data set bids"):
             get("bids")
 
     def test_missing_mne_bids_says_how_to_install_it(self, study, monkeypatch):

@@ -426,6 +426,14 @@ ONE = bytes(8)
             "in which order the axes lie",
         ),
         (
+            b"cnumpy._core.numeric\n_frombuffer\n(C\x08"
+            + ONE
+            + old_dtype()
+            + b"K\x01\x85X\x01\x00\x00\x00KK\x01\x85tR",
+            "in which order the axes lie",
+        ),
+        (b"cnumpy\ndtype\n" + b"U\x02f8K\x02K\x01\x87R", "dtype has other arguments than NumPy gives it"),
+        (
             b"cnumpy._core.numeric\n_frombuffer\n(U\x00" + old_dtype() + b"K\x00\x85X\x01\x00\x00\x00CtR",
             "other arguments than NumPy gives it",
         ),
@@ -433,6 +441,25 @@ ONE = bytes(8)
 )
 def test_an_array_is_what_its_bytes_can_be(stream: bytes, match: str) -> None:
     refuse(old(stream), match)
+
+
+def test_a_mark_can_be_thrown_away_like_a_value() -> None:
+    assert loads(b"N(0.") is None
+    assert loads(b"NK\x010.") is None
+
+
+def test_lines_may_end_as_on_windows() -> None:
+    assert loads(b"S'abc'\r\n.") == "abc"
+    assert loads(b"S'abc'\n.") == "abc"
+
+
+def test_a_lack_of_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "frombuffer", fail)
+    with pytest.raises(DataError, match="there is too little memory for it"):
+        loads(GOOD)
 
 
 def test_ten_gigabytes_are_not_believed() -> None:

@@ -162,7 +162,7 @@ def test_folders_without_a_recording_are_errors(make, message, tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match=r"There is no .*lost"):
         wearable(tmp_path / "lost")
-    with pytest.raises(DataError, match="told by its folder: pass root"):
+    with pytest.raises(DataError, match="Where is the data set wearable"):
         get("wearable")
 
 

@@ -209,6 +209,14 @@ class Audit:
         rows = [{**f.to_dict(), "folds": ", ".join(f.folds)} for f in self.findings]
         return pd.DataFrame(rows, columns=columns)
 
+    def _repr_html_(self) -> str:
+        """Show the findings in a notebook."""
+        from physioaffect.page.fragment import fragment  # noqa: PLC0415
+
+        title = "Nothing found" if not self.findings else f"{len(self.findings)} findings"
+        lacking = [f"not checked: {name}. {reason}" for name, reason in self.not_made.items()]
+        return fragment(f"Audit of {self.n_folds} folds: {title}", self.table(), lacking)
+
     def __str__(self) -> str:
         found = [f"{f.severity}: {f.kind}. {f.sentence} {f.mend}" for f in self.findings]
         lacking = [f"not checked: {name}. {reason}" for name, reason in self.not_made.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,23 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.dealing import labels_of_units
+from physioaffect.evaluation.running.identity import stable_hash
 from physioaffect.recording import Report
 from physioaffect.windows import overlaps
 
-__all__ = ["LEVELS", "Fold", "Indices", "Protocol", "class_codes", "codes", "is_categorical", "person_names"]
+if TYPE_CHECKING:
+    from physioaffect.evaluation.protocols.cross_validator import CrossValidator
+
+__all__ = [
+    "LEVELS",
+    "Fold",
+    "Indices",
+    "Protocol",
+    "class_codes",
+    "codes",
+    "is_categorical",
+    "person_names",
+]
 
 Indices = NDArray[np.intp]
 
@@ -129,6 +142,46 @@ class Protocol:
     def levels(self) -> tuple[str, ...]:
         """The levels of ``holds_out``."""
         return (self.holds_out,) if isinstance(self.holds_out, str) else self.holds_out
+
+    def rng(self, seed: int) -> np.random.Generator:
+        """Make the generator that `evaluate` gives to ``split`` with this seed."""
+        return np.random.default_rng(np.random.SeedSequence([seed, stable_hash(self.name)]))
+
+    def as_cv(self, coords: pd.DataFrame, *, seed: int = 0) -> CrossValidator:
+        """Make what scikit-learn takes as ``cv=``: the same train and test windows as in `evaluate`.
+
+        Parameters
+        ----------
+        coords : pandas.DataFrame
+            As in `split`, a row for each row of the ``X`` that scikit-learn gets, such as ``Table.coords``.
+        seed : int
+            As in `evaluate`.
+
+        Returns
+        -------
+        CrossValidator
+
+        Raises
+        ------
+        ProtocolError
+            If the protocol lets models see unlabelled test windows, which scikit-learn does not pass on.
+
+        Examples
+        --------
+        >>> from sklearn.dummy import DummyClassifier
+        >>> from sklearn.model_selection import cross_val_score
+        >>> from physioaffect.evaluation import loso
+        >>> coords = pd.DataFrame({"subject": ["ann", "ann", "bob", "bob"], "trial": ["1", "2", "1", "2"]})
+        >>> coords = coords.assign(dataset="own", session="1", stimulus=coords["trial"], window=0)
+        >>> coords["target"] = ["calm", "tense", "calm", "tense"]
+        >>> cv = loso.as_cv(coords)
+        >>> X = np.zeros((4, 1))
+        >>> [float(score) for score in cross_val_score(DummyClassifier(), X, coords["target"], cv=cv)]
+        [0.5, 0.5]
+        """
+        from physioaffect.evaluation.protocols.cross_validator import CrossValidator  # noqa: PLC0415
+
+        return CrossValidator(protocol=self, coords=coords, seed=seed)
 
     def split(
         self, coords: pd.DataFrame, rng: np.random.Generator, report: Report | None = None

@@ -41,7 +41,7 @@ def make_plans(
     classes, numbers = np.unique(table.target, return_inverse=True)
     for protocol in protocols:
         folds = []
-        for fold in protocol.split(table.coords, _rng(protocol, seed), exclusions.append):
+        for fold in protocol.split(table.coords, protocol.rng(seed), exclusions.append):
             fitted = fold.train_idx if is_validated else fold.fitted_idx
             reason = _lacks_a_class(numbers, classes, fold, fitted) if task.kind != "regression" else None
             if reason is not None:
@@ -80,11 +80,7 @@ def _lacks_a_class(
 def folds_of(protocol: Protocol, coords: pd.DataFrame, seed: int, kept: Sequence[Fold]) -> list[Fold]:
     """Divide other labels as `make_plans` divided the true ones; of the same folds."""
     names = {fold.name for fold in kept}
-    return [fold for fold in protocol.split(coords, _rng(protocol, seed)) if fold.name in names]
-
-
-def _rng(protocol: Protocol, seed: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence([seed, stable_hash(protocol.name)]))
+    return [fold for fold in protocol.split(coords, protocol.rng(seed)) if fold.name in names]
 
 
 def seed_of(seed: int, model: str, protocol: str, fold: str) -> int:

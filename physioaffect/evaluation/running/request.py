@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from physioaffect.data_folder import data_folder
 from physioaffect.datasets import DATASETS
 from physioaffect.datasets import get as get_dataset
-from physioaffect.errors import DataError, ProtocolError
+from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.adaptation.imputed import takes_missing
 from physioaffect.evaluation.models import get_baselines, uses_of
 from physioaffect.evaluation.models.named import named_model
@@ -37,19 +38,18 @@ _ALWAYS_GRANTED = frozenset({"checkpoint", "groups", "progress", "units", "valid
 
 def dataset_and_task(
     data: str | DataSet | xr.Dataset, root: Path | str | None, task: str | Task | None
-) -> tuple[DataSet | None, Task]:
-    """Look up the data set (None for a table of several, or of one's own) and the task."""
+) -> tuple[DataSet | None, Path | None, Task]:
+    """Look up the data set (None for a table of several, or of one's own), its folder and the task."""
     dataset: DataSet | None
+    folder = None
     if not isinstance(data, xr.Dataset):
-        data = get_dataset(data, root) if isinstance(data, str) else data
-        if root is None:
-            raise DataError(f"Where is {data.title}? Pass root. It is to be had so: {data.how_to_get}")
-        dataset = data
+        dataset = get_dataset(data, root) if isinstance(data, str) else data
+        folder = data_folder(dataset.name, root)
     else:
         names = [str(name) for name in np.unique(data["dataset"].values)] if "dataset" in data.coords else []
         dataset = DATASETS.get(names[0]) if len(names) == 1 else None
     if isinstance(task, Task):
-        return dataset, task
+        return dataset, folder, task
     if dataset is None:
         raise ProtocolError("A feature table of one's own data needs a Task value: pass task=Task(...).")
     if not dataset.tasks:
@@ -61,7 +61,7 @@ def dataset_and_task(
     task = task or next(iter(dataset.tasks))
     if task not in dataset.tasks:
         raise ProtocolError(f"{dataset.title} has no task {task!r}: use one of {', '.join(dataset.tasks)}.")
-    return dataset, dataset.tasks[task]
+    return dataset, folder, dataset.tasks[task]
 
 
 def chosen_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:
