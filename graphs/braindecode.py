@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import sys
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from physioaffect.device import Device
 from physioaffect.errors import DataError
 from physioaffect.montage import electrode_positions
 from physioaffect.training import Dropout
+from physioaffect.training.torchaudio import load_torchaudio
 
 from .estimators import Input, NetworkClassifier
 
@@ -154,24 +153,13 @@ def _models() -> dict[str, type[nn.Module]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Of the packages that it imports.
         try:
-            _load_torchaudio()
+            load_torchaudio()
             models: dict[str, type[nn.Module]] = import_module("braindecode.models.util").models_dict
         except ImportError as error:
             raise DataError(
                 f"This needs braindecode: pip install 'physioaffect[braindecode]' ({error})."
             ) from error
     return models
-
-
-def _load_torchaudio() -> None:
-    try:
-        import_module("torchaudio")
-    except OSError:
-        # Compiled against CUDA's libraries; torchaudio itself runs without that part where it finds none.
-        without = ModuleType("torchaudio._extension")
-        vars(without).update(_IS_TORCHAUDIO_EXT_AVAILABLE=False, fail_if_no_align=lambda function: function)
-        sys.modules[without.__name__] = without
-        import_module("torchaudio")
 
 
 def _places(ch_names: Sequence[str] | None, sfreq: float | None) -> list[dict[str, Any]] | None:

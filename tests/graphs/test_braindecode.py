@@ -183,7 +183,7 @@ def test_our_eegnet_is_theirs(training):
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchaudio", None)
+    monkeypatch.setitem(sys.modules, "braindecode.models.util", None)
     with pytest.raises(DataError, match=r"needs braindecode: pip install 'physioaffect\[braindecode\]'"):
         network_of("ShallowFBCSPNet")
 
