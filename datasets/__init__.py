@@ -26,6 +26,7 @@ from .dreamer import DREAMER
 from .eegmat import EEGMAT, EEGMAT_WHOLE
 from .ferplus import FERPLUS
 from .ferplus_targets import FERPLUS_EMOTIONS, FERPLUS_TARGETS, ferplus_majority, ferplus_probability
+from .formats.images import read_image
 from .mahnob import MAHNOB
 from .seed import SEED, SEED_RAW
 from .seed_features import seed_features, seed_iv_features, seed_v_features
@@ -88,6 +89,7 @@ __all__ = [
     "get_faces",
     "heart_rate",
     "latent_affect",
+    "read_image",
     "seed_features",
     "seed_iv_features",
     "seed_v_features",

@@ -1,0 +1,206 @@
+"""Students as files: weights as safetensors, everything else as JSON in the same file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from physioaffect.device import Device, resolve_device
+from physioaffect.distill.student import Student
+from physioaffect.distill.student_network import StudentNetwork, network_of
+from physioaffect.distill.student_settings import StudentSettings
+from physioaffect.distill.student_training import StudentEpoch
+from physioaffect.errors import DataError
+
+__all__ = ["load_student", "save_student"]
+
+# Raised whenever older versions could not read what is written.
+_FORMAT = 1
+_KEY = "physioaffect_student"
+_LARGEST_FILE, _LONGEST_TEXT = 2**31, 10_000_000
+_MOST_CLASSES, _MOST_DIMS = 1000, 65_536
+_AGAIN = "Copy the file again, or save the student again."
+
+
+def save_student(student: Student, path: Path | str) -> Path:
+    """Write a student to one file.
+
+    Parameters
+    ----------
+    student : Student
+        Trained.
+    path : path
+        The file, named ``.safetensors``; what is there is replaced as a whole.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    DataError
+        If the file has another suffix.
+
+    Notes
+    -----
+    Weights and standardisation are the tensors of a safetensors file; classes, settings, backbone, history,
+    the digest of the prototypes, origin and a digest of it all are JSON in its metadata. Nothing in it can
+    be run.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise DataError(f"A student is saved as a file named .safetensors, got {path.name!r}. Rename it.")
+    from safetensors.torch import save  # noqa: PLC0415
+
+    network = student.network
+    told = {
+        "format": _FORMAT,
+        "version": version("physioaffect"),
+        "digest": student.digest,
+        "classes": list(student.classes),
+        "settings": student.settings.to_json(),
+        "backbone": network.body.config,
+        "n_channels": network.n_channels,
+        "n_dims": network.projection.out_features if network.projection is not None else None,
+        "history": [list(epoch) for epoch in student.history],
+        "best_epoch": student.best_epoch,
+        "prototypes": student.prototypes,
+        "origin": dict(student.origin),
+    }
+    # Copies, as safetensors refuses tensors that share memory.
+    weights = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in network.state_dict().items()
+    }
+    content = save(weights, metadata={_KEY: json.dumps(told)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.tmp")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    return path
+
+
+def load_student(path: Path | str, *, device: Device = "cpu") -> Student:
+    """Read a student that `save_student` wrote; the file may come from a stranger.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    device : {"cpu", "cuda", "auto"}
+        Where the student shall be.
+
+    Returns
+    -------
+    student : Student
+        It predicts what it predicted before, to the last bit on the same machine.
+
+    Raises
+    ------
+    DataError
+        If the file is not such a one, is damaged or was changed, was written by a later version, or its
+        weights are not those of the network that it describes.
+    """
+    path = Path(path)
+    told, weights = _read(path)
+    try:
+        classes, n_channels, n_dims = told["classes"], told["n_channels"], told["n_dims"]
+        settings = StudentSettings.from_json(told["settings"])
+        history = tuple(StudentEpoch(*map(float, epoch)) for epoch in told["history"])
+        digest, prototypes, origin = str(told["digest"]), str(told["prototypes"]), dict(told["origin"])
+        best_epoch, config = int(told["best_epoch"]), dict(told["backbone"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} does not tell all of its student: {error}. {_AGAIN}") from error
+    is_fine = (
+        isinstance(classes, list)
+        and 2 <= len(classes) <= _MOST_CLASSES
+        and all(isinstance(name, str) for name in classes)
+        and n_channels in (1, 3)
+        and (n_dims is None or (isinstance(n_dims, int) and 0 < n_dims <= _MOST_DIMS))
+        and config.get("image_size") == settings.image_size
+    )
+    if not is_fine:
+        raise DataError(f"{path} tells classes, channels or sizes that no student has. {_AGAIN}")
+    network = _network(path, weights, config, (len(classes), n_dims, n_channels))
+    network.load_state_dict(weights)
+    network.to(device=resolve_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    student = Student(
+        network=network.train(False),
+        classes=tuple(classes),
+        settings=settings,
+        history=history,
+        best_epoch=best_epoch,
+        prototypes=prototypes,
+        origin=origin,
+    )
+    if student.digest != digest:
+        raise DataError(
+            f"{path} was changed after it was saved: its digest is {student.digest[:12]}, expected "
+            f"{digest[:12]}. {_AGAIN}"
+        )
+    return student
+
+
+def _network(
+    path: Path, weights: Mapping[str, Tensor], config: Mapping[str, Any], sizes: tuple[int, int | None, int]
+) -> StudentNetwork:
+    """Make the network, once its weights are known to be those in the file, and so no larger than it."""
+    try:
+        # Without memory: what a stranger describes may be of any size.
+        with torch.device("meta"):
+            outline = network_of(config, *sizes).state_dict()
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    for name in sorted({*weights, *outline}):
+        there, own = (
+            f"{str(one[name].dtype).removeprefix('torch.')} {tuple(one[name].shape)}"
+            if name in one
+            else "none"
+            for one in (weights, outline)
+        )
+        if there != own:
+            raise DataError(
+                f"The weights in {path} are not those of the network that it describes: {name[:80]} is "
+                f"{there}, expected {own}. It was changed, or written by another version: save it again."
+            )
+    with torch.random.fork_rng(devices=[]):
+        return network_of(config, *sizes)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+    if not path.is_file():
+        raise DataError(f"There is no file {path}: give a student that save_student wrote.")
+    if path.stat().st_size > _LARGEST_FILE:
+        raise DataError(f"{path} has more than 2 GiB, and is no student that physioaffect saved.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_KEY, "")
+            if not text or len(text) > _LONGEST_TEXT:
+                raise DataError(f"{path} holds tensors, but is no student: it does not tell which.")
+            told = json.loads(text)
+            # The file is no dictionary: it cannot be iterated.
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, RecursionError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} is no safetensors file, or damaged: {error}. {_AGAIN}") from error
+    if not isinstance(told, dict) or not isinstance(told.get("format"), int):
+        raise DataError(f"{path} does not tell what student it holds. {_AGAIN}")
+    if told["format"] > _FORMAT:
+        raise DataError(
+            f"{path} was written by physioaffect {str(told.get('version'))[:40]} in a later format than this "
+            f"version, {version('physioaffect')}, can read. Update it."
+        )
+    return told, weights
