@@ -24,6 +24,7 @@ from .condition_tasks import condition_task
 from .deap import DEAP, DEAP_ORIGINAL
 from .dreamer import DREAMER
 from .eegmat import EEGMAT, EEGMAT_WHOLE
+from .face_drawing import LOOKS, Look, draw_face
 from .ferplus import FERPLUS
 from .ferplus_targets import FERPLUS_EMOTIONS, FERPLUS_TARGETS, ferplus_majority, ferplus_probability
 from .formats.images import read_image
@@ -41,6 +42,7 @@ from .simulate_peripheral import (
     simulate_respiration,
     simulate_temperature,
 )
+from .simulated_mark import tags_of_folder
 from .stress_predict import STRESS_PREDICT
 from .watch import WATCH
 from .wearable import wearable
@@ -62,6 +64,7 @@ __all__ = [
     "FERPLUS",
     "FERPLUS_EMOTIONS",
     "FERPLUS_TARGETS",
+    "LOOKS",
     "MAHNOB",
     "RHYTHMS",
     "SEED",
@@ -75,12 +78,14 @@ __all__ = [
     "WORLDS",
     "CheckResult",
     "CheckRow",
+    "Look",
     "Moment",
     "World",
     "band_gains",
     "bids",
     "check",
     "condition_task",
+    "draw_face",
     "ferplus_majority",
     "ferplus_probability",
     "find_recordings",
@@ -102,6 +107,7 @@ __all__ = [
     "simulate_ratings",
     "simulate_respiration",
     "simulate_temperature",
+    "tags_of_folder",
     "unpickle",
     "wearable",
     "wesad_e4",

@@ -11,6 +11,7 @@ import typer
 
 from physioaffect.cli_audit import audit
 from physioaffect.cli_datasets import check, datasets, download, simulate
+from physioaffect.cli_distill import distill
 from physioaffect.cli_eda import eda
 from physioaffect.cli_networks import predict, train
 from physioaffect.cli_options import (
@@ -296,6 +297,7 @@ def report(
 
 for command in (eda, train, predict, run, compare, audit, reproduce):
     app.command()(command)
+app.add_typer(distill, name="distill")
 
 
 def main() -> None:

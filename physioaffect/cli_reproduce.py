@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from physioaffect.cli_distill import print_face_reproduction
 from physioaffect.cli_options import JobsOption, SubjectsOption, names
 from physioaffect.cli_output import OUT, bar, plain, plain_errors
 
@@ -21,7 +22,7 @@ __all__ = ["reproduce"]
 
 def reproduce(
     name: Annotated[
-        str, typer.Argument(help="A published system: histn, pinn, rbtransformer, wears, wesad.")
+        str, typer.Argument(help="A published system: histn, neurogaze, pinn, rbtransformer, wears, wesad.")
     ],
     path: Annotated[
         Path | None,
@@ -89,10 +90,16 @@ def reproduce(
                 device=where,
                 progress=tell,
             )
+    from physioaffect.reproduce.neurogaze import FaceReproduction  # noqa: PLC0415
+
     if as_json:
-        OUT.print_json(data=made.to_json() | {"out": str(made.path)}, allow_nan=False)
+        details = made.details() if isinstance(made, FaceReproduction) else {}
+        OUT.print_json(data=made.to_json() | details | {"out": str(made.path)}, allow_nan=False)
         return
-    print_reproduction(made)
+    if isinstance(made, FaceReproduction):
+        print_face_reproduction(made)
+    else:
+        print_reproduction(made)
 
 
 def print_reproduction(made: Reproduction) -> None:

@@ -17,7 +17,17 @@ from physioaffect.errors import DataError
 from physioaffect.evaluation import evaluate
 from physioaffect.features import default_recipe, extract
 
-COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+
+def _commands(group: Any) -> dict[str, Any]:
+    """All commands by name, those of groups as ``group command``."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        inner = _commands(command) if hasattr(command, "commands") else {}
+        found |= {f"{name} {own}": one for own, one in inner.items()} or {name: command}
+    return found
+
+
+COMMANDS = _commands(typer.main.get_command(app))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ This room needs torch (``pip install 'physioaffect[torch]'``) for systems that a
 from __future__ import annotations
 
 from physioaffect.reproduce.histn import HISTN
+from physioaffect.reproduce.neurogaze import NEUROGAZE
 from physioaffect.reproduce.pinn import PINN
 from physioaffect.reproduce.rbtransformer import RBTRANSFORMER_SYSTEM
 from physioaffect.reproduce.running import Reproduction, reproduce
@@ -15,5 +16,7 @@ from physioaffect.reproduce.wesad import WESAD_SYSTEM
 
 __all__ = ["SYSTEMS", "Experiment", "Published", "Reproduction", "Request", "Row", "System", "reproduce"]
 
-SYSTEMS = {system.name: system for system in (HISTN, PINN, RBTRANSFORMER_SYSTEM, WEARS, WESAD_SYSTEM)}
+SYSTEMS = {
+    system.name: system for system in (HISTN, NEUROGAZE, PINN, RBTRANSFORMER_SYSTEM, WEARS, WESAD_SYSTEM)
+}
 """All systems by name."""

@@ -15,7 +15,7 @@ from physioaffect.reproduce.scores import Score
 
 __all__ = ["Experiment", "Over", "Published", "Request", "Row", "System"]
 
-Over = Literal["folds", "people", "people after folds"]
+Over = Literal["folds", "people", "people after folds", "seeds"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from physioaffect.datasets import AFFECTNET, CKPLUS, FERPLUS_EMOTIONS, World
-from physioaffect.datasets.face_drawing import LOOKS, Look, draw_face  # type: ignore[import-not-found]
+from physioaffect.datasets import AFFECTNET, CKPLUS, FERPLUS_EMOTIONS, LOOKS, Look, World, draw_face
 from physioaffect.errors import PhysioaffectError
 
 SHAPE = (48, 48)

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.datasets import World
-from physioaffect.datasets.face_drawing import draw_face  # type: ignore[import-not-found]
+from physioaffect.datasets import World, draw_face
 from physioaffect.distill.anchors import ANCHORS
 from physioaffect.distill.faces_table import FaceTable
 from physioaffect.distill.grid import grid_centres
