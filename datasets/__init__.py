@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from physioaffect.data_folder import data_folder
+from physioaffect.data_set import DataSet
 from physioaffect.errors import DataError
 from physioaffect.faces import FaceSet
-from physioaffect.recording import DataSet
 
 from . import unpickle
 from .affectnet import AFFECTNET

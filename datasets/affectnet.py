@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from physioaffect.data_set import Exclusion, Report
 from physioaffect.errors import DataError
 from physioaffect.faces import Face, FaceSet
-from physioaffect.recording import Exclusion, Report
 
 from .affectnet_simulate import CLASSES, COLUMNS, IMAGES, LISTS, PARTS, simulate
 from .face_folders import check_folder, find

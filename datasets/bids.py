@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from physioaffect.data_set import DataSet, Task
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Task
 
 from .bids_files import check_inside, number, read_json, read_tsv
 from .bids_recordings import Outline, Recording, find_recordings, outline

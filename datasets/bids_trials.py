@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from physioaffect.data_set import Exclusion, Report
 from physioaffect.errors import DataError
-from physioaffect.recording import Exclusion, Report, Signal, Trial
+from physioaffect.recording import Signal, Trial
 
 from .bids_eeg import read_raw, reading
 from .bids_files import number

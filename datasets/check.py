@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from physioaffect.data_folder import data_folder
+from physioaffect.data_set import DataSet
 from physioaffect.errors import DataError
 from physioaffect.faces import FaceSet
-from physioaffect.recording import DataSet
 
 from .check_faces import FaceTally
 from .check_tally import CheckRow

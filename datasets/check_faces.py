@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from physioaffect.data_set import Exclusion
 from physioaffect.faces import Face, FaceSet
-from physioaffect.recording import Exclusion
 
 from .check_tally import CheckRow, Range, Sentences, listed
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from physioaffect.recording import DataSet, Signal
+from physioaffect.data_set import DataSet
+from physioaffect.recording import Signal
 
 from .check_tally import CheckRow, Range, Sentences, listed
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from physioaffect.recording import DataSet, Exclusion, Signal, Target, Task, Trial
+from physioaffect.data_set import DataSet, Exclusion, Target, Task
+from physioaffect.recording import Signal, Trial
 
 from .check_signals import SignalTally, difference, rows_of_signal
 from .check_sizes import implausible, typical_size

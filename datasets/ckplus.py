@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from physioaffect.data_set import Exclusion, Report
 from physioaffect.errors import DataError
 from physioaffect.faces import Face, FaceSet
-from physioaffect.recording import Exclusion, Report
 
 from .ckplus_simulate import CLASSES, IMAGES, LABELS, simulate
 from .face_folders import check_folder, find

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from physioaffect.recording import Task, Trial
+from physioaffect.data_set import Task
+from physioaffect.recording import Trial
 
 __all__ = ["condition_task"]
 

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.data_set import DataSet, Report
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Report, Signal, Trial
+from physioaffect.recording import Signal, Trial
 
 from .deap_bdf import DEAP_ORIGINAL
 from .deap_ratings import (

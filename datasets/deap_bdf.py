@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.data_set import DataSet, Exclusion, Report
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Exclusion, Flag, Report, Signal, Trial
+from physioaffect.recording import Flag, Signal, Trial
 
 from .deap_bdf_simulate import CLIP_BEGINS, CLIP_ENDED, RATE, simulate
 from .deap_ratings import (

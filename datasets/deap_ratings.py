@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Target, Task
 from physioaffect.errors import DataError
-from physioaffect.recording import Signal, Target, Task, Trial
+from physioaffect.recording import Signal, Trial
 
 from .formats.csv_rows import Row, read_rows
 from .rating_tasks import rating_low_high, rating_score

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.data_set import DataSet, Exclusion, Report
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Exclusion, Report, Signal, Trial
+from physioaffect.recording import Signal, Trial
 
 from .dreamer_file import ECG_RATE, EEG_RATE, ELECTRODES, LEADS, PASSBAND, SCALE, SCORES, simulate
 from .folders import contents

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from physioaffect.data_set import DataSet, Report, Task
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Report, Signal, Task, Trial
+from physioaffect.recording import Signal, Trial
 
 from .eegmat_simulate import EQUIPMENT, simulate
 from .folders import contents

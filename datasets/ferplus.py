@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Exclusion, Report
 from physioaffect.errors import DataError
 from physioaffect.faces import Face, FaceSet
-from physioaffect.recording import Exclusion, Report
 
 from .face_folders import check_folder, find
 from .ferplus_simulate import SIDE, SPLITS, simulate

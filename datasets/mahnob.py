@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.data_set import DataSet, Exclusion, Report, Task
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Exclusion, Report, Signal, Task, Trial
+from physioaffect.recording import Signal, Trial
 
 from .folders import contents
 from .formats.bdf import Bdf, open_bdf

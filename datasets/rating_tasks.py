@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from physioaffect.recording import Target, Task, Trial
+from physioaffect.data_set import Target, Task
+from physioaffect.recording import Trial
 
 __all__ = ["rating_classes", "rating_low_high", "rating_score"]
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from physioaffect.data_set import DataSet, Report
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Report, Trial
+from physioaffect.recording import Trial
 
 from .formats.matlab import load
 from .seed_cnt import CNT_RATE, Recordings

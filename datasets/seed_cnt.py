@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Exclusion, Report
 from physioaffect.errors import DataError
-from physioaffect.recording import Exclusion, Report, Signal, Trial
+from physioaffect.recording import Signal, Trial
 
 from .seed_files import (
     ELECTRODES,

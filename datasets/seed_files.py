@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Exclusion, Report, Task
 from physioaffect.errors import DataError
-from physioaffect.recording import Exclusion, Report, Signal, Task, Trial
+from physioaffect.recording import Signal, Trial
 
 from .folders import contents
 from .formats.matlab import Variables, browse

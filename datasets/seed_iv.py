@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from physioaffect.data_set import DataSet, Report
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Report, Trial
+from physioaffect.recording import Trial
 
 from .folders import contents
 from .seed_files import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from physioaffect.recording import DataSet
+from physioaffect.data_set import DataSet
 
 from .seed_cnt import CNT_RATE, Recordings
 from .seed_files import ELECTRODES, Study, emotion_task

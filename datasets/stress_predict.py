@@ -21,9 +21,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.data_set import DataSet, Exclusion, Report, Task
 from physioaffect.devices.empatica import E4Session, e4_files, read_e4
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Events, Exclusion, Report, Signal, Task, Trial
+from physioaffect.recording import Events, Signal, Trial
 
 from .folders import contents
 from .simulated_mark import MARK, tags_of_folder

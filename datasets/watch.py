@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from physioaffect.data_set import DataSet, Exclusion, Report, Task
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Exclusion, Flag, Report, Signal, Task, Trial
+from physioaffect.recording import Flag, Signal, Trial
 
 from .folders import contents
 from .simulated_mark import MARK, tags_of_folder

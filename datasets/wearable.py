@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from physioaffect.data_set import DataSet, Exclusion, Report
 from physioaffect.devices.any_file import FORMATS, read_device
 from physioaffect.devices.empatica import e4_files
 from physioaffect.devices.map_file import read_map
 from physioaffect.devices.session import DeviceSession
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Events, Exclusion, Flag, Report, Signal, Trial
+from physioaffect.recording import Events, Flag, Signal, Trial
 
 from .wearable_files import SESSIONS, FoundRecordings, WearableRecording, find_recordings
 

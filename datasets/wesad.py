@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from physioaffect.data_set import DataSet, Exclusion, Report, Task
 from physioaffect.devices.empatica import E4Session, read_e4
 from physioaffect.devices.respiban import RespibanSession, read_respiban
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Exclusion, Report, Task, Trial
+from physioaffect.recording import Trial
 
 from .folders import contents
 from .wesad_pickle import CHEST, LABEL_RATE, WRIST, Device, Stretch, read_recording

@@ -15,8 +15,8 @@ from physioaffect.cli_options import JobsOption, SubjectsOption, names
 from physioaffect.cli_output import OUT, bar, plain, plain_errors
 
 if TYPE_CHECKING:
+    from physioaffect.data_set import Exclusion
     from physioaffect.distill.faces_table import FaceTable
-    from physioaffect.recording import Exclusion
     from physioaffect.reproduce.neurogaze import FaceReproduction
 
 __all__ = ["distill", "print_face_reproduction"]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from physioaffect.data_set import DataSet
     from physioaffect.features import Recipe
-    from physioaffect.recording import DataSet
 
 __all__ = [
     "BaselineOption",

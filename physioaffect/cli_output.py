@@ -20,11 +20,11 @@ from physioaffect.errors import PhysioaffectError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from physioaffect.data_set import DataSet, Exclusion
     from physioaffect.datasets import CheckResult
     from physioaffect.evaluation import Result
     from physioaffect.evaluation.prediction import Predictions
     from physioaffect.faces import FaceSet
-    from physioaffect.recording import DataSet, Exclusion
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -52,7 +52,7 @@ def plain_errors() -> Iterator[None]:
 
 def print_all_about(known: DataSet | FaceSet) -> None:
     """Tell a data set's tasks, layout and source."""
-    from physioaffect.recording import DataSet  # noqa: PLC0415
+    from physioaffect.data_set import DataSet  # noqa: PLC0415
 
     OUT.print(plain(known.name, style="bold"), plain(f"  {known.title}", style="dim"))
     if isinstance(known, DataSet):
@@ -68,7 +68,7 @@ def print_all_about(known: DataSet | FaceSet) -> None:
 
 def describe(known: DataSet | FaceSet) -> dict[str, Any]:
     """Say about a data set what a script may want."""
-    from physioaffect.recording import DataSet  # noqa: PLC0415
+    from physioaffect.data_set import DataSet  # noqa: PLC0415
 
     if isinstance(known, DataSet):
         own: dict[str, Any] = {

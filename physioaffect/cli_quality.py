@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from physioaffect.data_set import DataSet
     from physioaffect.features import Recipe
-    from physioaffect.recording import DataSet
 
 __all__ = ["quality_page"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.recording import Report, raise_unless_expected
+from physioaffect.data_set import Report, raise_unless_expected
 
 __all__ = ["Face", "FaceSet"]
 

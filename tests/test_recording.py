@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
+from physioaffect.data_set import DataSet, Exclusion, Report, Task
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Events, Exclusion, Flag, Report, Signal, Task, Trial
+from physioaffect.recording import Events, Flag, Signal, Trial
 
 
 def make_signal(n_times: int = 400, sfreq: float = 100.0, **changes: Any) -> Signal:

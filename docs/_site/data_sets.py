@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from physioaffect.data_set import DataSet, Task
 from physioaffect.datasets import DATASETS, FACE_SETS
 from physioaffect.evaluation.protocols.recommended import RECOMMENDED, recommended
 from physioaffect.faces import FaceSet
 from physioaffect.features import default_recipe
-from physioaffect.recording import DataSet, Task
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[str]:

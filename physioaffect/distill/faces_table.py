@@ -14,11 +14,11 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from physioaffect.data_set import Exclusion, Report, raise_unless_expected
 from physioaffect.datasets import FERPLUS_EMOTIONS
 from physioaffect.distill.soft_targets import SoftTargets, TargetKind
 from physioaffect.errors import DataError, did_you_mean
 from physioaffect.faces import Face, FaceSet
-from physioaffect.recording import Exclusion, Report, raise_unless_expected
 
 __all__ = ["FaceTable", "TargetKind", "face_table", "squared"]
 

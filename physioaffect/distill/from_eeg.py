@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from sklearn.base import clone
 
+from physioaffect.data_set import DataSet
 from physioaffect.distill.held_out import held_out_embeddings
 from physioaffect.distill.map_input import scaled_ratings
 from physioaffect.distill.prototypes import Prototypes, valence_arousal_prototypes
@@ -19,7 +20,6 @@ from physioaffect.errors import DataError
 from physioaffect.evaluation.scoring.metrics import ccc
 from physioaffect.features import Recipe, open_features, save_features
 from physioaffect.features.defaults import default_recipe
-from physioaffect.recording import DataSet
 
 __all__ = ["EEGPrototypes", "eeg_prototypes", "map_recipe"]
 

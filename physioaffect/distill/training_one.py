@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Report
 from physioaffect.datasets import tags_of_folder
 from physioaffect.device import check_device
 from physioaffect.distill.anchors import ANCHORS
@@ -26,7 +27,6 @@ from physioaffect.distill.student_files import load_student, save_student
 from physioaffect.distill.verdict import score_intervals
 from physioaffect.errors import ProtocolError
 from physioaffect.faces import FaceSet
-from physioaffect.recording import Report
 
 __all__ = ["TrainOne", "TrainedOne", "train_one"]
 

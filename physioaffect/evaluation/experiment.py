@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 import xarray as xr
 
+from physioaffect.data_set import DataSet, Task
 from physioaffect.datasets import DATASETS
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation.models import uses_of
@@ -40,7 +41,6 @@ from physioaffect.evaluation.table import Missing, make_table
 from physioaffect.features import Recipe, default_recipe, extract
 from physioaffect.features.extraction import Extracted
 from physioaffect.parallel import open_cluster
-from physioaffect.recording import DataSet, Task
 
 __all__ = ["Progress", "evaluate"]
 

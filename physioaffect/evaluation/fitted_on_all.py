@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import clone
 
+from physioaffect.data_set import DataSet, Exclusion, Task
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation.models import NETWORKS, get_model, uses_of
 from physioaffect.evaluation.table import make_table
 from physioaffect.features import Recipe, extract
 from physioaffect.features.origin import Origin
-from physioaffect.recording import DataSet, Exclusion, Task
 
 __all__ = ["FittedOnAll", "fit_on_all", "save_fitted", "task_and_network"]
 

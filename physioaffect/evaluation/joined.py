@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from physioaffect.data_set import DataSet, Target, Task
 from physioaffect.datasets import DATASETS
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.features import concatenate
-from physioaffect.recording import DataSet, Target, Task, Trial
+from physioaffect.recording import Trial
 
 __all__ = ["common_task", "join_features"]
 

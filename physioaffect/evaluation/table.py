@@ -13,12 +13,13 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Exclusion, Target, Task
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.models import BASELINE_COLUMNS
 from physioaffect.evaluation.protocols import codes, person_names
 from physioaffect.evaluation.scoring import POOLED
 from physioaffect.features.trial_table import COVERAGE
-from physioaffect.recording import Exclusion, Target, Task, Trial
+from physioaffect.recording import Trial
 from physioaffect.windows import Windows
 
 __all__ = ["Missing", "Table", "make_table"]

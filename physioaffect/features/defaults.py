@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from physioaffect.data_set import DataSet
 from physioaffect.errors import DataError
 from physioaffect.features.aperiodic import Aperiodic
 from physioaffect.features.asymmetry import ASM, DASM, DCAU, RASM
@@ -29,7 +30,6 @@ from physioaffect.features.smoothing import Smoothing
 from physioaffect.features.spectral import BandPower, SpectralEntropy
 from physioaffect.features.temperature import Temperature
 from physioaffect.features.topomap import TopographicMap
-from physioaffect.recording import DataSet
 from physioaffect.signals.beats import BeatsFromECG, BeatsFromPPG, BeatsOfHeart
 from physioaffect.signals.eeg import EEGCleaning
 from physioaffect.signals.quality import MarkQuality

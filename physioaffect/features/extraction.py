@@ -12,6 +12,7 @@ import xarray as xr
 from joblib import effective_n_jobs
 
 from physioaffect.data_folder import data_folder
+from physioaffect.data_set import DataSet, Exclusion
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.features._threads import computing_elsewhere
 from physioaffect.features.recipe import Recipe
@@ -24,7 +25,7 @@ from physioaffect.features.trial_table import (
     table_of_trial,
 )
 from physioaffect.parallel import run_all
-from physioaffect.recording import DataSet, Exclusion, Signal
+from physioaffect.recording import Signal
 from physioaffect.windows import Intervals, Windows
 
 __all__ = [

@@ -11,10 +11,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from physioaffect.data_set import DataSet
 from physioaffect.errors import PhysioaffectError
 from physioaffect.features.baseline import BASELINES
 from physioaffect.features.smoothing import Smoothing
-from physioaffect.recording import DataSet, Trial
+from physioaffect.recording import Trial
 from physioaffect.windows import Intervals, Windowing
 
 __all__ = ["Covered", "Family", "Recipe", "Step"]

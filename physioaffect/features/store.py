@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from physioaffect.data_folder import data_folder
+from physioaffect.data_set import DataSet
 from physioaffect.errors import DataError, RunError
 from physioaffect.features._threads import computing_elsewhere
 from physioaffect.features.extraction import (
@@ -36,7 +37,6 @@ from physioaffect.features.store_folder import (
     shape_of,
 )
 from physioaffect.features.zarr_group import Group
-from physioaffect.recording import DataSet
 
 __all__ = ["save_features"]
 

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from physioaffect.data_set import Exclusion
 from physioaffect.errors import DataError, RunError
 from physioaffect.features.extraction import Shape, SubjectFeatures
 from physioaffect.features.stored import FORMAT, MARK, group_key
@@ -26,7 +27,6 @@ from physioaffect.features.zarr_group import (
     write_arrays,
     write_group,
 )
-from physioaffect.recording import Exclusion
 
 __all__ = ["Pending", "StoreFolder", "exclusions_of", "refuse_strangers", "shape_of"]
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from physioaffect.data_set import Exclusion
 from physioaffect.errors import DataError
 from physioaffect.features.zarr_group import Group, array_file, read_array, read_attributes, read_group
-from physioaffect.recording import Exclusion
 
 __all__ = ["FORMAT", "MARK", "group_key", "open_features", "read_exclusions"]
 

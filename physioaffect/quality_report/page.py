@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from physioaffect.data_set import DataSet, Exclusion
 from physioaffect.errors import DataError, RunError
 from physioaffect.features.recipe import Recipe
 from physioaffect.features.stored import open_features, read_exclusions
@@ -18,7 +19,6 @@ from physioaffect.parallel import run_all
 from physioaffect.quality_report.recipe_words import parts_of
 from physioaffect.quality_report.session_table import Windows, table_of
 from physioaffect.quality_report.session_view import Picture, SessionView, view_of
-from physioaffect.recording import DataSet, Exclusion
 
 __all__ = ["write_quality_report"]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from sklearn.base import clone
 
+from physioaffect.data_set import Task
 from physioaffect.datasets import DREAMER, World
 from physioaffect.evaluation import Protocol
 from physioaffect.features import LineLength, Recipe
 from physioaffect.graphs import HiSTNClassifier
-from physioaffect.recording import Task
 from physioaffect.reproduce.histn_training import PublishedHiSTN
 from physioaffect.reproduce.histn_windows import (
     N_BLOCKS,

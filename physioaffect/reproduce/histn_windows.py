@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Exclusion, Report
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation import Fold, Protocol, loso
 from physioaffect.evaluation.protocols import codes, person_names
-from physioaffect.recording import Exclusion, Report, Signal, Trial
+from physioaffect.recording import Signal, Trial
 
 __all__ = [
     "HiSTNScaling",

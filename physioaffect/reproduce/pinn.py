@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import WESAD, World
 from physioaffect.errors import ProtocolError, RunError
 from physioaffect.evaluation import Fold, Protocol, window_random
@@ -20,7 +21,6 @@ from physioaffect.evaluation.running.durable import parquet_bytes, write_whole
 from physioaffect.evaluation.sharing import places_of
 from physioaffect.parallel import run_all
 from physioaffect.pinn import Identified
-from physioaffect.recording import Exclusion
 from physioaffect.reproduce.pinn_folds import (
     EDA_SCORES,
     NEAREST,

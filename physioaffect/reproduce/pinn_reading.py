@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from physioaffect.recording import Exclusion
+from physioaffect.data_set import Exclusion
 from physioaffect.reproduce.pinn_folds import EDA_SCORES, NEAREST, OVER, PROTOCOLS, eda_mean_of
 from physioaffect.reproduce.pinn_windows import PinnTable
 from physioaffect.reproduce.scores import PLAIN_SCORES, mean_of

@@ -12,13 +12,14 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import WESAD
 from physioaffect.errors import DataError
 from physioaffect.evaluation import make_table
 from physioaffect.features import Motion, Recipe, Temperature, extract
 from physioaffect.features._windowed import mean, per_window, table
 from physioaffect.pinn import usable_conditions
-from physioaffect.recording import Exclusion, Trial
+from physioaffect.recording import Trial
 from physioaffect.reproduce.wesad_features import _bvp
 from physioaffect.windows import Intervals, Windowing
 

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold
 
+from physioaffect.data_set import Report, Target, Task
 from physioaffect.datasets import DEAP, DREAMER, World
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import Fold, Protocol, get_model, loso
 from physioaffect.evaluation.protocols import codes
 from physioaffect.features import RBTRANSFORMER, RBTRANSFORMER_PAPER, Recipe
 from physioaffect.graphs import MLPClassifier, RBTransformerClassifier
-from physioaffect.recording import Report, Target, Task, Trial
+from physioaffect.recording import Trial
 from physioaffect.reproduce.histn_windows import one_unit
 from physioaffect.reproduce.rbtransformer_tokens import RBTransformerTokens
 from physioaffect.reproduce.rbtransformer_training import PublishedRBTransformer

@@ -12,13 +12,13 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from physioaffect.data_set import DataSet
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation import Result, evaluate
 from physioaffect.evaluation.experiment import Progress
 from physioaffect.evaluation.results import by_trial
 from physioaffect.evaluation.running.durable import write_whole
 from physioaffect.features import open_features, save_features
-from physioaffect.recording import DataSet
 from physioaffect.reproduce.scores import mean_of
 from physioaffect.reproduce.values import Experiment, Request, Row, System
 

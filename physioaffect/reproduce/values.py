@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from physioaffect.data_set import DataSet, Task
 from physioaffect.evaluation import Protocol
 from physioaffect.features import Recipe
-from physioaffect.recording import DataSet, Task
 from physioaffect.reproduce.scores import Score
 
 __all__ = ["Experiment", "Over", "Published", "Request", "Row", "System"]

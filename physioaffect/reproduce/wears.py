@@ -15,12 +15,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from physioaffect.data_set import Report
 from physioaffect.datasets import STRESS_PREDICT, WATCH, World
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import CalibrationCentred, Fold, Protocol, get_protocol, loso
 from physioaffect.features import Recipe
 from physioaffect.graphs import MLPClassifier
-from physioaffect.recording import Report
 from physioaffect.reproduce.scores import PLAIN_SCORES
 from physioaffect.reproduce.values import Experiment, Published, Request, System
 from physioaffect.reproduce.wears_features import MODALITIES, AfterOnset, WearsStatistics

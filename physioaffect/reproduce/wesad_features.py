@@ -12,11 +12,12 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
+from physioaffect.data_set import DataSet, Report
 from physioaffect.datasets import WESAD, WESAD_CHEST
 from physioaffect.errors import PhysioaffectError
 from physioaffect.features import EDA, Motion, Temperature
 from physioaffect.features._windowed import Array, highest, lowest, mean, per_window, sd, table
-from physioaffect.recording import DataSet, Report, Signal, Trial
+from physioaffect.recording import Signal, Trial
 from physioaffect.signals.cardiac import r_peaks
 from physioaffect.windows import Intervals
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from joblib import parallel_config
 
+from physioaffect.data_set import DataSet
 from physioaffect.datasets import wearable
 from physioaffect.features import Recipe, default_recipe, features_of_trial, open_features, save_features
 from physioaffect.quality_report import write_quality_report
-from physioaffect.recording import DataSet
 
 FOLDER = os.environ.get("PHYSIOAFFECT_TEST_DATA")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="needs real recordings: set PHYSIOAFFECT_TEST_DATA")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import AFFECTNET, World, check, get, get_faces
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.faces import Face
-from physioaffect.recording import Exclusion
 
 CLASSES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 HEADER = (

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from physioaffect.data_set import DataSet, Exclusion, Report
 from physioaffect.datasets import EEGMAT_WHOLE, STRESS_PREDICT, CheckResult, check, condition_task
 from physioaffect.errors import DataError
 from physioaffect.faces import Face, FaceSet
-from physioaffect.recording import DataSet, Events, Exclusion, Report, Signal, Trial
+from physioaffect.recording import Events, Signal, Trial
 
 NAMES = ("F3", "F4")
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import CKPLUS, World, check, get_faces
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.faces import Face
-from physioaffect.recording import Exclusion
 
 IMAGES, LABELS = "cohn-kanade-images", "Emotion"
 CLASSES = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import (
     DATASETS,
     FACE_SETS,
@@ -21,7 +22,6 @@ from physioaffect.datasets import (
     wesad_respiban,
 )
 from physioaffect.errors import DataError
-from physioaffect.recording import Exclusion
 
 # Of these nothing can be missing unnoticed.
 BINARY = {".bdf", ".cnt", ".dat", ".edf", ".mat", ".npz", ".pkl", ".zip"}

@@ -15,10 +15,11 @@ from scipy.io import savemat
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
+from physioaffect.data_set import DataSet, Exclusion, raise_unless_expected
 from physioaffect.datasets import DEAP, DEAP_ORIGINAL, World, check, get, unpickle
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.features import Bands, DifferentialEntropy, Recipe, extract
-from physioaffect.recording import DataSet, Exclusion, Flag, Signal, Trial, raise_unless_expected
+from physioaffect.recording import Flag, Signal, Trial
 from physioaffect.windows import Windowing
 
 N_CLIPS, SECONDS = 4, 2

@@ -16,9 +16,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from scipy.io import loadmat, savemat
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import DREAMER, World, get
 from physioaffect.errors import DataError, PhysioaffectError
-from physioaffect.recording import Exclusion, Trial
+from physioaffect.recording import Trial
 
 Layout = dict[str, Any]
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import EEGMAT, EEGMAT_WHOLE
 from physioaffect.errors import DataError
-from physioaffect.recording import Exclusion
 
 Floats = NDArray[np.float64]
 

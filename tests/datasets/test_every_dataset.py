@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from physioaffect.data_set import DataSet, Exclusion
 from physioaffect.datasets import DATASETS, FACE_SETS, check
 from physioaffect.evaluation import evaluate
-from physioaffect.recording import DataSet, Exclusion
 
 SIMULATED = sorted(name for name, dataset in DATASETS.items() if dataset.simulate is not None)
 SIMULATED_FACES = sorted(name for name, faces in FACE_SETS.items() if faces.simulate is not None)

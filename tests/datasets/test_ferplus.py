@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import (
     FERPLUS,
     FERPLUS_EMOTIONS,
@@ -22,7 +23,6 @@ from physioaffect.datasets import (
 )
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.faces import Face
-from physioaffect.recording import Exclusion
 
 VOTED = (*FERPLUS_EMOTIONS, "unknown", "NF")
 HEADER = f"Usage,Image name,{','.join(VOTED)}"

@@ -12,9 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import MAHNOB, World, get
 from physioaffect.errors import DataError, PhysioaffectError
-from physioaffect.recording import Exclusion
 
 ELECTRODES = (
     *("Fp1", "AF3", "F7", "F3", "FC1", "FC5", "T7", "C3", "CP1", "CP5", "P7", "P3", "Pz", "PO3", "O1", "Oz"),

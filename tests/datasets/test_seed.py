@@ -14,9 +14,10 @@ from scipy.io import loadmat, savemat, whosmat
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import SEED, SEED_IV, SEED_RAW, SEED_V, World, check
 from physioaffect.errors import DataError, PhysioaffectError
-from physioaffect.recording import Exclusion, Trial
+from physioaffect.recording import Trial
 
 LABELS = [1, 0, -1, -1, 0, 1, -1, 0, 1, 1, 0, -1, 0, 1, -1]
 SECONDS = [235, 233, 206, 238, 185, 195, 237, 216, 265, 237, 235, 233, 235, 238, 206]

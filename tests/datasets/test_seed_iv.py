@@ -14,9 +14,10 @@ from scipy.io import savemat, whosmat
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import SEED_IV
 from physioaffect.errors import DataError
-from physioaffect.recording import Exclusion, Trial
+from physioaffect.recording import Trial
 
 LABELS = [
     [1, 2, 3, 0, 2, 0, 0, 1, 0, 1, 2, 1, 1, 1, 2, 3, 2, 2, 3, 3, 0, 3, 0, 3],

@@ -13,9 +13,10 @@ from numpy.testing import assert_allclose
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
+from physioaffect.data_set import DataSet, Exclusion
 from physioaffect.datasets import SEED_RAW, SEED_V
 from physioaffect.errors import DataError
-from physioaffect.recording import DataSet, Exclusion, Trial
+from physioaffect.recording import Trial
 
 NAMES = ("disgust", "fear", "sad", "neutral", "happy")
 LABELS = [

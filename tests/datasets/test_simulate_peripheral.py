@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from physioaffect.data_set import DataSet
 from physioaffect.datasets import (
     EEGMAT,
     STRESS_PREDICT,
@@ -22,7 +23,7 @@ from physioaffect.datasets import (
     simulate_temperature,
 )
 from physioaffect.errors import DataError, PhysioaffectError
-from physioaffect.recording import DataSet, Events
+from physioaffect.recording import Events
 
 QUIET = World(subject=0, trial=0)
 CALM, EXCITED = (Moment(subject=0, trial=0, stimulus=0, arousal=arousal) for arousal in (-1.0, 1.0))

@@ -19,10 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import STRESS_PREDICT
 from physioaffect.devices.empatica import read_e4
 from physioaffect.errors import DataError
-from physioaffect.recording import Events, Exclusion, Signal, Trial
+from physioaffect.recording import Events, Signal, Trial
 
 LABELS = "Improved_All_Combined_hr_rsp_binary.csv"
 COMMIT = "f49d2eae603f90c3f0140fbbbae7c0480d651023"

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import WATCH, World, check
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.features import Motion
-from physioaffect.recording import Exclusion, Flag, Signal, Trial
+from physioaffect.recording import Flag, Signal, Trial
 from physioaffect.windows import Intervals
 
 QUIET = World(subject=0.0, trial=0.0)

@@ -12,10 +12,11 @@ import pytest
 from joblib import parallel_config
 from support.wearables import STARTED, session, write_folder, write_zip
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import check, find_recordings, get, wearable
 from physioaffect.errors import DataError
 from physioaffect.features import default_recipe, open_features, read_exclusions, save_features
-from physioaffect.recording import Exclusion, Flag
+from physioaffect.recording import Flag
 from physioaffect.signals.quality import MarkQuality
 
 MAP = """\

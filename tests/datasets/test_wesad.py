@@ -16,9 +16,10 @@ from support.python2_pickle import python2_pickle
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import WESAD, WESAD_CHEST, World, check, get, wesad_e4, wesad_quest, wesad_respiban
 from physioaffect.errors import DataError, PhysioaffectError
-from physioaffect.recording import Exclusion, Flag, Signal
+from physioaffect.recording import Flag, Signal
 
 # Label and samples at 700 Hz; lengths that are no whole numbers of the slower signals' samples.
 SEGMENTS = [

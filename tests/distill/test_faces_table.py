@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import (
     AFFECTNET,
     CKPLUS,
@@ -19,7 +20,6 @@ from physioaffect.datasets import (
 from physioaffect.distill.faces_table import FaceTable, face_table, squared
 from physioaffect.errors import DataError
 from physioaffect.faces import FaceSet
-from physioaffect.recording import Exclusion
 
 
 def simulated(faceset: FaceSet, root: Path, **options: int) -> Path:

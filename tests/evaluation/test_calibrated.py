@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.tables import VALENCE, feature_table
 
+from physioaffect.data_set import Exclusion
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import evaluate, get_protocol, make_table, sharing, transductive
 from physioaffect.evaluation.protocols.calibrated import (
@@ -15,7 +16,6 @@ from physioaffect.evaluation.protocols.calibrated import (
     calibrated_trials,
 )
 from physioaffect.evaluation.protocols.folds import Fold, Protocol, codes
-from physioaffect.recording import Exclusion
 
 
 def coords_of(**sizes: int) -> pd.DataFrame:

@@ -11,12 +11,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from support.tables import VALENCE, VALENCE_SCORE, feature_table
 
+from physioaffect.data_set import Task
 from physioaffect.errors import DataError, PhysioaffectError, ProtocolError, RunError
 from physioaffect.evaluation import PerSubjectScaled, Result, evaluate
 from physioaffect.evaluation.models import PriorGuess, get_model
 from physioaffect.evaluation.results import RunFolder
 from physioaffect.features import concatenate
-from physioaffect.recording import Task
 
 
 def run(tmp_path: Path, **options: Any) -> Result:

@@ -8,6 +8,7 @@ import pytest
 from joblib.parallel import get_active_backend
 from support.tables import VALENCE, feature_table
 
+from physioaffect.data_set import Task
 from physioaffect.datasets import DREAMER, World
 from physioaffect.device import resolve_device
 from physioaffect.errors import ProtocolError
@@ -15,7 +16,6 @@ from physioaffect.evaluation import Result, evaluate, get_model
 from physioaffect.evaluation.models import MODELS, NETWORKS
 from physioaffect.graphs import NETWORKS as KNOWN
 from physioaffect.graphs import EEGNetClassifier, MLPClassifier, MLPRegressor
-from physioaffect.recording import Task
 
 
 def run(out: Path, **options: Any) -> Result:

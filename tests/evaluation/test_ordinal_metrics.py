@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from support.tables import feature_table
 
+from physioaffect.data_set import Task
 from physioaffect.evaluation import evaluate
 from physioaffect.evaluation.scoring.ordinal_metrics import (
     ORDINAL,
@@ -14,7 +15,6 @@ from physioaffect.evaluation.scoring.ordinal_metrics import (
     top2_accuracy,
     tri_p,
 )
-from physioaffect.recording import Task
 
 CLASSES = np.array([1, 2, 3, 4, 5])
 # By hand; best and second, whether they are neighbours, how far the best is off:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.tables import VALENCE, feature_table
 
+from physioaffect.data_set import Exclusion
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import (
     PROTOCOLS,
@@ -24,7 +25,6 @@ from physioaffect.evaluation import (
 )
 from physioaffect.evaluation.protocols import within_subject_trial_kfold, within_subject_trial_loto
 from physioaffect.evaluation.protocols.folds import codes
-from physioaffect.recording import Exclusion
 
 
 def coords_of(**sizes: int) -> pd.DataFrame:

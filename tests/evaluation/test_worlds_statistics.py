@@ -13,6 +13,7 @@ from scipy.stats import binom, kstest
 from sklearn.neighbors import KNeighborsClassifier
 from support.feature_worlds import BY_CLIP, CLASSES, NUMBERS, world_table
 
+from physioaffect.data_set import Task
 from physioaffect.datasets import DREAMER, World
 from physioaffect.evaluation import PerSubjectScaled, evaluate, get_model, make_table
 from physioaffect.evaluation.protocols import Fold, get_protocol
@@ -27,7 +28,6 @@ from physioaffect.evaluation.statistics.permutation_tables import numbers_of
 from physioaffect.evaluation.statistics.trial_sums import Roles
 from physioaffect.evaluation.table import Table
 from physioaffect.features import default_recipe, extract
-from physioaffect.recording import Task
 
 N_PERMUTATIONS = 99
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from physioaffect.data_set import DataSet, Task
 from physioaffect.datasets import EEGMAT
 from physioaffect.errors import DataError
 from physioaffect.features import (
@@ -19,7 +20,7 @@ from physioaffect.features import (
     default_recipe,
     extract,
 )
-from physioaffect.recording import DataSet, Signal, Task, Trial
+from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Windowing
 
 NAMES = ("F3", "Cz", "F4")

@@ -16,12 +16,13 @@ import xarray as xr
 import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 
+from physioaffect.data_set import DataSet, Exclusion
 from physioaffect.datasets import EEGMAT
 from physioaffect.errors import DataError, PhysioaffectError, RunError
 from physioaffect.features import SEED_IV, DifferentialEntropy, Recipe, default_recipe, extract
 from physioaffect.features.store import save_features
 from physioaffect.features.stored import open_features, read_exclusions
-from physioaffect.recording import DataSet, Exclusion, Signal, Trial
+from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Windowing
 
 BANDS = SEED_IV.within((4, 30))

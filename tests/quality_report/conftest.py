@@ -6,10 +6,10 @@ from typing import NamedTuple
 import pytest
 from support.wearables import STARTED, write_zip
 
+from physioaffect.data_set import DataSet
 from physioaffect.datasets import find_recordings, wearable
 from physioaffect.features import Recipe, default_recipe, save_features
 from physioaffect.quality_report import write_quality_report
-from physioaffect.recording import DataSet
 
 MAP = """\
 device = "Finger <clip>"

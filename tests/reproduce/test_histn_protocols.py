@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from physioaffect.data_set import Exclusion
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation import Fold, Protocol
-from physioaffect.recording import Exclusion, Signal, Trial
+from physioaffect.recording import Signal, Trial
 from physioaffect.reproduce.histn_windows import (
     HiSTNScaling,
     PublishedFold,

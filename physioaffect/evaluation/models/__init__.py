@@ -47,10 +47,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
+from physioaffect.data_set import Task
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation.models.tangent_logistic import TangentLogistic
 from physioaffect.evaluation.protocols import Fold
-from physioaffect.recording import Task
 
 __all__ = [
     "MODELS",

@@ -10,10 +10,10 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from physioaffect.data_set import Task
 from physioaffect.errors import DataError, PhysioaffectError, did_you_mean
 from physioaffect.evaluation.models.named import named_model
 from physioaffect.evaluation.protocols import MAKERS, Protocol, get_protocol
-from physioaffect.recording import Task
 
 __all__ = ["configured_model", "configured_protocol"]
 

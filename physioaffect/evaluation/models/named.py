@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from physioaffect.data_set import Task
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.adaptation.calibration_centred import CalibrationCentred
 from physioaffect.evaluation.adaptation.coral import CORAL
@@ -13,7 +14,6 @@ from physioaffect.evaluation.adaptation.imputed import Imputed
 from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
 from physioaffect.evaluation.models import get_model
 from physioaffect.evaluation.models.tuned import tuned
-from physioaffect.recording import Task
 
 __all__ = ["WRAPPERS", "named_model"]
 

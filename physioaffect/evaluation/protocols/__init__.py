@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold, StratifiedKFold
 
+from physioaffect.data_set import Exclusion, Report
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.calibrated import (
     calibrated_rest,
@@ -29,7 +30,6 @@ from physioaffect.evaluation.protocols.within_subject import (
     within_subject_trial_kfold,
     within_subject_trial_loto,
 )
-from physioaffect.recording import Exclusion, Report
 
 __all__ = [
     "MAKERS",

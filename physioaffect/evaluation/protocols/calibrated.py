@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Exclusion, Report
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.calibration_windows import (
     REST,
@@ -21,7 +22,6 @@ from physioaffect.evaluation.protocols.calibration_windows import (
 )
 from physioaffect.evaluation.protocols.folds import Fold, Protocol, is_categorical
 from physioaffect.evaluation.protocols.loso import loso
-from physioaffect.recording import Exclusion, Report
 
 __all__ = ["calibrated_rest", "calibrated_same_trial", "calibrated_trials"]
 

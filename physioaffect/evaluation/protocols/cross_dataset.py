@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from physioaffect.data_set import Report
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.folds import Fold, Protocol, codes
-from physioaffect.recording import Report
 
 __all__ = ["cross_dataset"]
 

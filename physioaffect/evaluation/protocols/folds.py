@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from physioaffect.data_set import Report
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.dealing import labels_of_units
 from physioaffect.evaluation.running.identity import stable_hash
-from physioaffect.recording import Report
 from physioaffect.windows import overlaps
 
 if TYPE_CHECKING:

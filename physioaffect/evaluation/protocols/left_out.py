@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from physioaffect.data_set import Exclusion, Report
 from physioaffect.errors import ProtocolError
-from physioaffect.recording import Exclusion, Report
 
 __all__ = ["LeftOut"]
 

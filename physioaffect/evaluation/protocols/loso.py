@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from physioaffect.data_set import Report
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.dealing import deal
 from physioaffect.evaluation.protocols.folds import Fold, Protocol, codes, person_names
-from physioaffect.recording import Report
 
 __all__ = ["loso", "loso_kfold"]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from physioaffect.data_set import Report
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.dealing import deal, labels_of_units
 from physioaffect.evaluation.protocols.folds import Fold, Protocol, class_codes, codes, person_names
 from physioaffect.evaluation.protocols.left_out import LeftOut
-from physioaffect.recording import Report
 
 __all__ = ["loso_stimulus"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from physioaffect.data_set import Report
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.folds import Fold, Indices, Protocol, codes, person_names
 from physioaffect.evaluation.protocols.left_out import LeftOut
-from physioaffect.recording import Report
 
 __all__ = ["cross_session", "front_back", "trial_blocks"]
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
+from physioaffect.data_set import Report
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.dealing import deal
 from physioaffect.evaluation.protocols.folds import (
@@ -22,7 +23,6 @@ from physioaffect.evaluation.protocols.folds import (
     person_names,
 )
 from physioaffect.evaluation.protocols.left_out import LeftOut
-from physioaffect.recording import Report
 
 __all__ = ["within_subject_trial", "within_subject_trial_kfold", "within_subject_trial_loto"]
 

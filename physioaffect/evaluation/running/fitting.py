@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from physioaffect.data_set import Task
 from physioaffect.evaluation.models import FitsFolds, class_scores, uses_of
 from physioaffect.evaluation.protocols import Fold
 from physioaffect.evaluation.running.fit_details import choices_of, curves_of, importance_of
 from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.table import Table
 from physioaffect.parallel import run_all
-from physioaffect.recording import Task
 from physioaffect.windows import Windows
 
 __all__ = ["BASELINE", "Job", "run_jobs"]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from physioaffect.data_set import Task
 from physioaffect.evaluation.protocols.folds import Fold
 from physioaffect.evaluation.running.planning import Plan, folds_of, seed_of, under
 from physioaffect.evaluation.statistics.exchange import exchange_of, level_for, permuted_labels
@@ -16,7 +17,6 @@ from physioaffect.evaluation.statistics.linear_permutation import recognise
 from physioaffect.evaluation.statistics.permutation import permute_predictions
 from physioaffect.evaluation.statistics.refitting import permute_fits
 from physioaffect.evaluation.table import Table
-from physioaffect.recording import Task
 
 __all__ = ["Refit", "permute"]
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from physioaffect.data_set import Exclusion, Task
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
 from physioaffect.evaluation.leakage import audit_plan
@@ -19,7 +20,6 @@ from physioaffect.evaluation.running.fitting import BASELINE, Job
 from physioaffect.evaluation.running.identity import stable_hash
 from physioaffect.evaluation.running.request import layout_of
 from physioaffect.evaluation.table import Table
-from physioaffect.recording import Exclusion, Task
 
 __all__ = ["Plan", "folds_of", "make_jobs", "make_plans", "seed_of", "under"]
 

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from physioaffect.data_folder import data_folder
+from physioaffect.data_set import DataSet, Task
 from physioaffect.datasets import DATASETS
 from physioaffect.datasets import get as get_dataset
 from physioaffect.errors import ProtocolError
@@ -19,7 +20,6 @@ from physioaffect.evaluation.models.named import named_model
 from physioaffect.evaluation.protocols import Protocol, get_protocol
 from physioaffect.evaluation.running.identity import hash_of_table
 from physioaffect.evaluation.table import Table
-from physioaffect.recording import DataSet, Task
 
 __all__ = [
     "chosen_protocols",

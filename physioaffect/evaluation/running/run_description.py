@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from physioaffect.data_set import DataSet, Exclusion, Task
 from physioaffect.device import resolve_device
 from physioaffect.evaluation.leakage import audit_table
 from physioaffect.evaluation.models import get_baselines
@@ -16,7 +17,6 @@ from physioaffect.evaluation.running.identity import digest
 from physioaffect.evaluation.running.planning import Plan, under
 from physioaffect.evaluation.running.request import networks_among
 from physioaffect.evaluation.table import Table
-from physioaffect.recording import DataSet, Exclusion, Task
 
 __all__ = ["describe_run"]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from physioaffect.data_set import Task
 from physioaffect.evaluation.models import FitsFolds, uses_of
 from physioaffect.evaluation.protocols.folds import Fold, Indices
 from physioaffect.evaluation.running.fitting import fit, predict, seeded
@@ -23,7 +24,6 @@ from physioaffect.evaluation.statistics.permutation_tables import by_trial_sums,
 from physioaffect.evaluation.statistics.trial_scores import Predicted
 from physioaffect.evaluation.statistics.trial_sums import NotLinear, Roles
 from physioaffect.evaluation.table import Table
-from physioaffect.recording import Task
 
 __all__ = ["permute_fits"]
 

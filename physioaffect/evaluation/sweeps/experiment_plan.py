@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from physioaffect.data_set import DataSet
 from physioaffect.datasets import DATASETS, FAMILIES_OF_DATASETS
 from physioaffect.datasets import get as get_dataset
 from physioaffect.errors import DataError
@@ -25,7 +26,6 @@ from physioaffect.evaluation.sweeps.experiment_file import ExperimentFile
 from physioaffect.features import FAMILIES, Recipe, default_recipe
 from physioaffect.features.defaults import usual_cleaning
 from physioaffect.features.smoothing import smoothing_by_name
-from physioaffect.recording import DataSet
 
 __all__ = ["Experiment", "PlannedRun", "Source", "run_name"]
 

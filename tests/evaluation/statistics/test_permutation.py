@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support.feature_worlds import BY_CLIP, CLASSES, NUMBERS, world_table
 
+from physioaffect.data_set import Task
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation import PerSubjectScaled, get_model, loso
 from physioaffect.evaluation.protocols import Fold, get_protocol
@@ -24,7 +25,6 @@ from physioaffect.evaluation.statistics.linear_permutation import linear_predict
 from physioaffect.evaluation.statistics.permutation_tables import numbers_of
 from physioaffect.evaluation.statistics.trial_sums import NotLinear, Roles
 from physioaffect.evaluation.table import Table
-from physioaffect.recording import Task
 
 THREE = Task(
     name="three", description="", kind="multiclass", classes=("x", "y", "z"), target=lambda _: None,

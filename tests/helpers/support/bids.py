@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from physioaffect.data_set import Exclusion
 from physioaffect.datasets import Moment, World, bids, simulate_ecg, simulate_eeg
-from physioaffect.recording import Exclusion, Trial
+from physioaffect.recording import Trial
 
 mne_bids = pytest.importorskip("mne_bids")
 pyedflib = pytest.importorskip("pyedflib")

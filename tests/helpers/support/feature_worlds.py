@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from physioaffect.data_set import Task
 from physioaffect.evaluation.table import Table
-from physioaffect.recording import Task
 
 CLASSES = Task(
     name="felt",

@@ -3,7 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from physioaffect.recording import Task, Trial
+from physioaffect.data_set import Task
+from physioaffect.recording import Trial
 
 
 def _rating_above_three(trial: Trial) -> str:
