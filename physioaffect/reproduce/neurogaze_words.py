@@ -77,7 +77,7 @@ def differences_of(request: Request) -> tuple[str, ...]:
         "the published numbers of those sets are no test. Here no test is opened before all trainings have "
         "finished, and nothing is chosen by one.",
         "Prototypes are of DREAMER only; MAHNOB-HCI, which was listed as unlabelled support, is left out.",
-        "Maps, teacher, grid and filling are as in systems.md 4.8 (our choices where nothing is published): "
+        "Maps, teacher, grid and filling are our choices where nothing is published: "
         "bands' entropy less that of the rest before each clip, a small convolutional network, (score - 3) "
         "/ 2.",
         "Which cell a face aims at is not published: a bell around an anchor of its class, of our choosing.",

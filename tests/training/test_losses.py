@@ -30,7 +30,7 @@ def test_cross_entropy_is_the_mean_of_minus_q_log_p():
 
 def test_ordinal_labels_give_their_neighbours_a_share():
     targets = CrossEntropy(spread=0.5).targets(torch.tensor([0, 2]), 5)
-    # specs/systems.md 1.2, the paper's table.
+    # The table of the paper on HiSTN.
     assert_allclose(targets[0, :3], [0.8805, 0.1192, 0.0003], atol=6e-5)
     assert_allclose(targets[1], [0.0003, 0.1065, 0.7866, 0.1065, 0.0003], atol=6e-5)
 
