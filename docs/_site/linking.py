@@ -134,7 +134,7 @@ def _drawn_formulas(_app: Sphinx, doctree: nodes.document) -> None:
             _LOGGER.warning("matplotlib cannot draw the formula %s", latex, location=formula)
             continue
         drawn = latex_math("")
-        drawn["latex"] = f"${latex}$"
+        drawn["latex"] = latex  # It adds the dollars itself.
         drawn["fontset"], drawn["fontsize"] = "cm", 10.0
         is_line = isinstance(formula, nodes.math_block)
         formula.replace_self(nodes.paragraph("", "", drawn) if is_line else drawn)

@@ -30,7 +30,7 @@ from physioaffect.features.stored import open_features, read_exclusions
 from physioaffect.features.stream import Stream
 from physioaffect.features.stream_channels import StreamChannel, StreamEvents, channels_of
 from physioaffect.features.temperature import Temperature
-from physioaffect.features.topomap import TopographicMap
+from physioaffect.features.topomap import TopographicMap, topographic_maps
 from physioaffect.features.trial_table import concatenate, features_of_trial
 
 __all__ = [
@@ -90,4 +90,5 @@ __all__ = [
     "read_exclusions",
     "save_features",
     "smooth",
+    "topographic_maps",
 ]
