@@ -87,7 +87,7 @@ def prototypes(
             made = eeg_prototypes(
                 get(dataset, path),
                 path,
-                out=out.parent,
+                out=out.with_suffix(".features"),
                 k=k,
                 window=window,
                 teacher=teacher,
@@ -103,6 +103,7 @@ def prototypes(
         OUT.print_json(data=told | made.prototypes.to_json())
         return
     OUT.print(plain(made.sentence()))
+    OUT.print(plain(f"Features, kept for another run: {out.with_suffix('.features')}"), soft_wrap=True)
     OUT.print(plain(f"Prototypes: {out}", style="bold"), soft_wrap=True)
 
 
@@ -283,7 +284,7 @@ def predict(
         OUT.print_json(data={"out": str(out), "n": len(table), "n_left_out": len(broken)})
         return
     for row in broken.to_dict("records"):
-        OUT.print(plain(f"Left out: {row['file']} {row['problem']}.", style="yellow"))
+        OUT.print(plain(f"Left out: {row['problem']}", style="yellow"))
     OUT.print(
         plain(f"{len(table) - len(broken)} of {len(table)} pictures. They name a picture, nobody's mood.")
     )

@@ -165,8 +165,8 @@ def mirror_pairs(ch_names: Sequence[str]) -> tuple[tuple[str, str], ...]:
     distance = np.linalg.norm(mirrored[:, np.newaxis] - positions[right], axis=-1)
     nearest = right[distance.argmin(axis=1)]
     is_pair = distance.min(axis=1) < _TOLERANCE
-    left = np.flatnonzero(is_left)[is_pair].tolist()
-    return tuple((ch_names[i], ch_names[j]) for i, j in zip(left, nearest[is_pair].tolist(), strict=True))
+    pairs = zip(np.flatnonzero(is_left)[is_pair], nearest[is_pair], strict=True)
+    return tuple((ch_names[int(i)], ch_names[int(j)]) for i, j in pairs)
 
 
 def frontal_posterior_pairs(ch_names: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -236,7 +236,7 @@ class _Tally:
     def __call__(self, exclusion: Exclusion) -> None:
         self._report(exclusion)
         reason = exclusion.reason.replace(exclusion.trial, "...") if exclusion.trial else exclusion.reason
-        reason = re.sub(r"\d[\d,.]*\d|\d", "...", re.sub(r"\S*/\S*", "...", reason))
+        reason = re.sub(r"(?<!\w)\d([\d,.]*\d)?(?!\w)", "...", re.sub(r"\S*/\S*", "...", reason))
         known = reason in self.counts or len(self.counts) < _MOST_REASONS
         self.counts[reason if known else "other reasons"] += 1
 

@@ -60,7 +60,10 @@ def predict_folder(student: Student, folder: Path | str) -> pd.DataFrame:
         if path.suffix.lower() in PICTURES and not path.name.startswith(".") and path.is_file()
     )
     if not paths:
-        raise DataError(f"{folder} holds no picture: none of its files is named {', '.join(PICTURES)}.")
+        raise DataError(
+            f"{folder} holds no picture: none of its files is named {', '.join(PICTURES)}. Folders in it are "
+            "not looked into."
+        )
     if len(paths) > _MOST_FILES:
         raise DataError(f"{folder} holds {len(paths):,} pictures; give at most {_MOST_FILES:,} at once.")
     parts = [_predicted(student, paths[start : start + _AT_ONCE]) for start in range(0, len(paths), _AT_ONCE)]

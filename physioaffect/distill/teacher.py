@@ -132,7 +132,7 @@ class MapTeacher(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         self.weight_decay = weight_decay
         self.patience = patience
         self.random_state = random_state
-        self.device = device
+        self.device: Device = device
 
     def training(self) -> Training:
         """Say how it is trained."""

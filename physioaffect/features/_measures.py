@@ -141,7 +141,7 @@ def _of_observations(Z: Array, method: str) -> Array:
     sums, value, is_of_phases = COMPLEX_METHODS[method]
     n_channels = Z.shape[-2]
     n_windows = math.prod(Z.shape[:-2])
-    parts = np.concatenate([Z.real, Z.imag], axis=-2).reshape(n_windows, 2 * n_channels, Z.shape[-1])
+    parts = np.concatenate([np.real(Z), np.imag(Z)], axis=-2).reshape(n_windows, 2 * n_channels, Z.shape[-1])
     with np.errstate(invalid="ignore"):  # Infinite observations.
         _at_one_scale(parts)
         if is_of_phases:

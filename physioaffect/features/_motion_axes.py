@@ -68,7 +68,7 @@ class Axes:
     def x(self) -> Floats:
         """Axes and magnitude, shape (4, n_times), zero where a sample does not count."""
         axes = np.where(self.signal.is_good, self.signal.data, 0.0).astype(np.float64, copy=False)
-        return np.concatenate([axes, magnitude(axes)[np.newaxis]])
+        return np.concatenate([axes, magnitude(axes)[np.newaxis]], dtype=np.float64)
 
     @cached_property
     def good(self) -> Floats:
@@ -121,7 +121,7 @@ class Axes:
         spectral = self._spectral(mean_square=np.square(moments[..., 2]))
         found: dict[str, Floats] = {}
         for number, channel in enumerate(_CHANNELS):
-            own = dict(zip(_MOMENTS, moments[:, number].T, strict=False))
+            own: dict[str, Floats] = dict(zip(_MOMENTS, moments[:, number].T, strict=False))
             own["iqr"] = between[:, number, 1] - between[:, number, 0]
             own |= {name: values[:, number] for name, values in spectral.items()}
             found |= {f"{channel}_{name}": values for name, values in own.items()}

@@ -92,6 +92,7 @@ class InPieces(Protocol):
 
     def in_pieces(self) -> Piecewise:
         """Make what is called for one piece after the other, in order of time."""
+        ...
 
 
 class Piecewise(Protocol):
@@ -99,6 +100,7 @@ class Piecewise(Protocol):
 
     def __call__(self, trial: Trial, *, since: float, until: float) -> Mapping[str, Signal | Events]:
         """Make the signals of [since, until), or more of them, which is not looked at."""
+        ...
 
 
 class Stage:

@@ -96,7 +96,7 @@ def covariances(
     if estimator not in ESTIMATORS:
         raise ValueError(f"Unknown estimator {estimator!r}: use one of {', '.join(ESTIMATORS)}.")
     X = np.asarray(X, dtype=np.float64)
-    used: NDArray[np.bool_] = np.isfinite(X).all(axis=-1) if is_used is None else is_used
+    used = np.asarray(np.isfinite(X).all(axis=-1)) if is_used is None else is_used
     # Zeros add nothing to a sum, so with the number of channels left the formulas hold for those.
     centred = np.where(used[..., np.newaxis], X, 0.0)
     centred -= centred.mean(axis=-1, keepdims=True)

@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-Reads = Literal["ecg", "ppg"]
 
 
 def _checked(quality: float, rate_sfreq: float | None) -> None:
@@ -231,7 +230,7 @@ class BeatsOfHeart:
         DataError
             If the trial has neither signal, or at too low a rate.
         """
-        steps: dict[Reads, BeatsFromECG | BeatsFromPPG] = {"ecg": self.ecg, "ppg": self.ppg}
+        steps: dict[str, BeatsFromECG | BeatsFromPPG] = {"ecg": self.ecg, "ppg": self.ppg}
         there = [name for name in steps if isinstance(trial.signals.get(name), Signal)]
         if not there:
             raise DataError(

@@ -39,6 +39,7 @@ _LONGEST_BRIDGE_S = 10.0
 # By then a filter's memory is below 1e-8 of what it was.
 _MEMORY_PERIODS = 5
 _CUTOFF_HZ, _CAUSAL_CUTOFF_HZ = 0.05, 0.016
+_HIGHPASS_CONTEXT_S = _MEMORY_PERIODS / _CUTOFF_HZ + _LONGEST_BRIDGE_S
 # Responses have nothing above 2 Hz, and 16 Hz is the most that their shape was ever given at (Ledalab).
 _SLOWEST_HZ, _FASTEST_HZ = 4.0, 16.0
 
@@ -207,7 +208,7 @@ DECOMPOSITIONS: dict[str, Decompose] = {"highpass": highpass, "highpass_causal":
 """Decompositions by name."""
 
 DECOMPOSITION_CONTEXTS: dict[str, tuple[float, float]] = {
-    "highpass": (_MEMORY_PERIODS / _CUTOFF_HZ + _LONGEST_BRIDGE_S,) * 2,
+    "highpass": (_HIGHPASS_CONTEXT_S, _HIGHPASS_CONTEXT_S),
     "highpass_causal": (_MEMORY_PERIODS / _CAUSAL_CUTOFF_HZ + _LONGEST_BRIDGE_S, 0.0),
 }
 """Seconds before and after a moment outside of which nothing changes a decomposition by name (to 1e-8)."""

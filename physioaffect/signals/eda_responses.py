@@ -140,8 +140,8 @@ def scr_peaks(
         _measured(x, peaks[block], first[block], last[block], reach, sfreq)
         for block in _blocks(len(peaks), 2 * reach + 1)
     ]
-    responses = Responses(
-        *(np.concatenate(column) for column in zip(*(part[0] for part in found), strict=True))
+    responses = Responses._make(
+        np.concatenate(column) for column in zip(*(part[0] for part in found), strict=True)
     )
     troughs = np.concatenate([part[1] for part in found])
     is_seen = troughs > begins
@@ -150,7 +150,7 @@ def scr_peaks(
     is_whole = is_seen & ~is_cut_by_gap & is_risen
     if eda is not None:
         is_whole &= eda[peaks] - eda[troughs] >= threshold
-    return Responses(*(column[is_whole] for column in responses))
+    return Responses._make(column[is_whole] for column in responses)
 
 
 def _peaks(

@@ -88,7 +88,7 @@ def person_names(coords: pd.DataFrame) -> NDArray[np.str_]:
     subject = coords["subject"].to_numpy(dtype=str)
     if coords["dataset"].nunique() < 2:
         return subject
-    return np.char.add(np.char.add(coords["dataset"].to_numpy(dtype=str), "/"), subject)
+    return np.asarray(np.char.add(np.char.add(coords["dataset"].to_numpy(dtype=str), "/"), subject), np.str_)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,7 @@ def _tested(result: Result, about: Mapping[str, Any]) -> str:
     own = own[own["model"] == own["model"].iloc[0]] if len(own) else own
     people = own[["dataset", "subject"]].drop_duplicates()
     trials = own[["dataset", "subject", "session", "trial"]].drop_duplicates()
-    held = listed([_UNITS.get(level.strip(), level.strip()) for level in about["holds_out"].split(",")])
+    held = listed([_UNITS.get(level, level) for level in map(str.strip, about["holds_out"].split(","))])
     in_turn = ", in turn" if about["n_folds"] > 1 else ""
     return (
         f"On {held} held out of that training{in_turn}: {counted(len(own), 'window')} of "

@@ -110,8 +110,8 @@ def _is_expressible(run: dict[str, Any]) -> bool:
 def _call(run: dict[str, Any]) -> str:
     request = run["request"]
     lines = ["from pathlib import Path", "from physioaffect.evaluation import evaluate"]
-    named = "dataset" in request["data"] and run["dataset"] is not None
-    arguments = [repr(run["dataset"]["name"]), '"PATH"'] if named else ["TABLE"]
+    dataset = run["dataset"] if "dataset" in request["data"] else None
+    arguments = ["TABLE"] if dataset is None else [repr(dataset["name"]), '"PATH"']
     if request["recipe"]:
         lines += [
             "from physioaffect.features import Recipe",
@@ -125,7 +125,7 @@ def _call(run: dict[str, Any]) -> str:
     models = [f"{name!r}: {name!r}" for name in known] + [f"{name!r}: ..." for name in custom]
     lines.append(f"    models={{{', '.join(models)}}}," + ("  # See “Models” below." if custom else ""))
     lines.append(f"    protocols={request['protocols']!r},")
-    lines.append(f"    task={request['task']!r}," + ("" if named else "  # Or one’s own Task."))
+    lines.append(f"    task={request['task']!r}," + ("  # Or one’s own Task." if dataset is None else ""))
     if request["recipe"]:
         lines.append("    recipe=recipe,")
     if request["subjects"]:

@@ -186,7 +186,7 @@ def _family(family: Mapping[str, Any], cited: Citations) -> str:
     if edges := settings.get("edges"):
         details.append(f"{edges[0]:g}–{edges[1]:g} Hz")
     if estimator := settings.get("estimator"):
-        how = _ESTIMATORS.get(estimator, estimator)
+        how = _ESTIMATORS.get(estimator, str(estimator))
         if estimator == "stft" and "frame" in settings:
             how += f" in frames of {settings['frame']:g} s"
         if estimator == "welch" and "segment" in settings:

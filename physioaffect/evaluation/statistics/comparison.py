@@ -246,7 +246,7 @@ def _aligned(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
                     f"Subjects have two scores: {', '.join(twice[:10])}. Average them first, and say so."
                 )
         pairs = pd.DataFrame({"a": a.astype(float), "b": b.astype(float)})
-        is_whole = np.isfinite(pairs.to_numpy()).all(axis=1)
+        is_whole = np.asarray(np.isfinite(pairs.to_numpy()).all(axis=1))
         left_out = tuple(str(name) for name in pairs.index[~is_whole])
         if not is_whole.any():
             raise DataError(

@@ -131,7 +131,7 @@ def compare(
         .mean()
         .reset_index()
     )
-    methods = {
+    methods: dict[tuple[Any, ...], Method] = {
         (one.label, one.task, about["name"]): interval_method(about)
         for one in runs
         for about in one.run["protocols"]
@@ -287,7 +287,7 @@ def _pairs(
     for (dataset, task, protocol), part in own.groupby(_GROUP, sort=False):
         where = f"{task} of {dataset} under {protocol}"
         models = list(dict.fromkeys(part["model"]))
-        seeds = [set(part.loc[part["model"] == model, "seed"]) for model in models]
+        seeds = [set(part["seed"][part["model"] == model]) for model in models]
         common = set.intersection(*seeds)
         if len(models) < 2:
             continue
