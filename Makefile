@@ -23,6 +23,7 @@ check: $(INSTALLED)  ## Lint, check the format, the types, and the direction of 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pyright
 	$(BIN)/python -P tools/lint_imports.py
 
 wheel: $(INSTALLED)  ## Build sdist and wheel, install the wheel into an empty environment and run short tests there.

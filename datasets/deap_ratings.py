@@ -85,12 +85,13 @@ def numbered(folder: Path, suffix: str) -> dict[int, tuple[Path, ...]]:
 
 def only_file(number: int, paths: tuple[Path, ...]) -> Path:
     """Take the only one of a participant's files."""
-    if len(paths) > 1:
-        names = ", ".join(path.name for path in paths)
+    path, *others = paths
+    if others:
+        names = ", ".join(one.name for one in paths)
         raise DataError(
-            f"{subject_name(number)} has {len(paths)} files in {paths[0].parent}: {names}. Keep one of them."
+            f"{subject_name(number)} has {len(paths)} files in {path.parent}: {names}. Keep one of them."
         )
-    return paths[0]
+    return path
 
 
 def find_ratings(root: Path) -> Path | None:
@@ -119,7 +120,7 @@ def _row(path: Path, row: Row) -> tuple[int, int, Presentation]:
             raise ValueError
         participant, order = _whole(row.fields[0], 99), _whole(row.fields[1], N_CLIPS)
         clip, start = _whole(row.fields[2], N_CLIPS), float(row.fields[3])
-        scores = dict(zip(SCALES, map(float, row.fields[4:]), strict=True))
+        scores: dict[str, float] = dict(zip(SCALES, map(float, row.fields[4:]), strict=True))
         is_good = 0 <= start < 1e11 and all(SCALE[0] <= score <= SCALE[1] for score in scores.values())
     except ValueError:  # An undecodable field, too, as float() takes bytes.
         is_good = False

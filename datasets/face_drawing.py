@@ -9,7 +9,7 @@ are caricatures: they have classes that can be told apart, and estimate nothing 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +128,7 @@ class _Canvas(NamedTuple):
         rows = slice(*np.searchsorted(self.y[:, 0], [y - half_height, y + half_height]))
         return self._replace(grey=self.grey[rows, columns], x=self.x[:, columns], y=self.y[rows])
 
-    def lay(self, inside: NDArray[np.float32], tone: float) -> None:
+    def lay(self, inside: NDArray[np.floating[Any]], tone: float) -> None:
         """Paint where ``inside``, the distance to the edge in units, is above zero."""
         self.grey[:] += np.clip(inside * self.pixels_per_unit + 0.5, 0, 1) * (tone - self.grey)
 

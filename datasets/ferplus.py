@@ -88,7 +88,7 @@ def _votes(fields: tuple[bytes, ...]) -> dict[str, float]:
     if not all(field.isdigit() and len(field) <= 2 for field in fields):
         found = b",".join(fields).decode(errors="replace")
         raise DataError(f"has the votes {found[:80]}; expected {len(VOTED)} whole numbers")
-    votes = dict(zip(VOTED, map(float, fields), strict=True))
+    votes: dict[str, float] = dict(zip(VOTED, map(float, fields), strict=True))
     # One published row has nine.
     if (total := sum(votes.values())) not in (_ANNOTATORS - 1, _ANNOTATORS):
         raise DataError(f"has {total:.0f} votes; expected {_ANNOTATORS}, or {_ANNOTATORS - 1} as in one row")

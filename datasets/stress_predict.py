@@ -227,13 +227,14 @@ def _trials(subject: str, source: _Source, report: Report) -> Iterator[Trial]:
             f"{subject} has a recording but no labels in {LABELS}. Leave this person out, or download that "
             "file again."
         )
-    if len(source.recordings) > 1:
+    recording, *others = source.recordings
+    if others:
         raise DataError(
             f"{subject} has {len(source.recordings)} recordings: "
             f"{', '.join(p.name for p in source.recordings)}. Keep one of them."
         )
     segments = _protocol(subject, source.labels)
-    session = read_e4(source.recordings[0])
+    session = read_e4(recording)
     began = session.started_at.timestamp()
     cut = [_cropped(session, segment.start - began, segment.stop - began) for segment in segments]
     has_samples = [any(isinstance(s, Signal) and s.n_times for s in signals.values()) for signals in cut]
@@ -241,7 +242,7 @@ def _trials(subject: str, source: _Source, report: Report) -> Iterator[Trial]:
         first = datetime.fromtimestamp(segments[0].start, UTC)
         raise DataError(
             f"The labels of {subject} begin at {first:%Y-%m-%d %H:%M:%S} UTC, its recording in "
-            f"{source.recordings[0]} at {session.started_at:%Y-%m-%d %H:%M:%S} UTC, and they do not overlap. "
+            f"{recording} at {session.started_at:%Y-%m-%d %H:%M:%S} UTC, and they do not overlap. "
             "Check that both belong to the same person."
         )
     for order, (segment, signals) in enumerate(zip(segments, cut, strict=True)):

@@ -53,8 +53,8 @@ class WearableRecording(NamedTuple):
     @property
     def name(self) -> str:
         """File or folder as it is called on the disk, in characters that can be shown."""
-        more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
-        return _shown(self.paths[0].name) + more
+        path, *others = self.paths
+        return _shown(path.name) + (f" and {len(others)} more" if others else "")
 
 
 class PassedOver(NamedTuple):

@@ -296,7 +296,7 @@ class HiSTNClassifier(NetworkClassifier):
     ) -> None:
         self.hierarchy = hierarchy
         self.labels = labels
-        self.fusion = fusion
+        self.fusion: Literal["dense", "grouped"] = fusion
         self.n_filters = n_filters
         self.kernel = kernel
         self.dropout = dropout

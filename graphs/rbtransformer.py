@@ -267,7 +267,7 @@ class RBTransformerClassifier(NetworkClassifier):
         self.n_heads = n_heads
         self.head_width = head_width
         self.n_hidden = n_hidden
-        self.head = head
+        self.head: Literal["mlp", "linear"] = head
         self.dropout = dropout
         self.epochs = epochs
         self.batch_size = batch_size

@@ -98,14 +98,15 @@ def _told(value: Any, where: str) -> tuple[str, Any]:
         values = to_plain(value.tolist(), where)
         if dtype in _DTYPES or (dtype in _NAMES.values() and _all_names(values)):
             return f"array of {dtype}", values
-    if type(value) in _CLASSES.values():
+    listed = _CLASSES.get(type(value).__name__)
+    if listed is not None and type(value) is listed:
         own = (
             value.get_params(deep=False)
             if isinstance(value, NetworkEstimator)
-            else {field.name: getattr(value, field.name) for field in fields(value)}
+            else {field.name: getattr(value, field.name) for field in fields(listed)}
         )
-        return type(value).__name__, {
-            name: to_plain(item, f"{name} of {type(value).__name__}") for name, item in own.items()
+        return listed.__name__, {
+            name: to_plain(item, f"{name} of {listed.__name__}") for name, item in own.items()
         }
     raise DataError(
         f"{where} is {value!r:.80}, which no file can hold: expected numbers, names, sequences, arrays, or "

@@ -120,7 +120,12 @@ def _on_cluster(
     todo = set(range(len(items)))
     tries = 0
     while todo:
-        data = client.scatter(list(shared), broadcast=True, hash=False) if shared else []
+        # pyright infers the coroutine that an asynchronous client would give.
+        data: list[Any] = (
+            client.scatter(list(shared), broadcast=True, hash=False)  # pyright: ignore[reportAssignmentType]
+            if shared
+            else []
+        )
         futures = {
             client.submit(function, items[number], *data, pure=False): number for number in sorted(todo)
         }
@@ -207,7 +212,7 @@ def open_cluster(where: str | Client | None, *, n_workers: int = 1) -> Iterator[
 @contextmanager
 def _slurm(n_workers: int) -> Iterator[Any]:
     try:
-        from dask_jobqueue import SLURMCluster  # noqa: PLC0415
+        from dask_jobqueue import SLURMCluster  # noqa: PLC0415  # pyright: ignore[reportPrivateImportUsage]  # Public.
     except ImportError as error:
         raise DataError("SLURM needs dask-jobqueue: pip install 'physioaffect[cluster]'") from error
     try:
@@ -242,7 +247,7 @@ def _check_versions(client: Client) -> None:
             "--nthreads 1'; with SLURM see its queue."
         ) from None
     own = _versions()
-    found = client.run(_versions, on_error="return")
+    found: dict[str, Any] = client.run(_versions, on_error="return")  # pyright: ignore[reportAssignmentType]
     for worker, theirs in found.items():
         if not isinstance(theirs, dict):
             raise RunError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from physioaffect.device import check_device, resolve_device
+from physioaffect.device import Device, check_device, resolve_device
 from physioaffect.errors import DataError, PhysioaffectError
 
 from .network_inputs import Rows, checked_rows, slopes_in_time
@@ -92,11 +92,11 @@ class MultiTaskPINN(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings: PINNSettings = _DEFAULT,
         *,
         random_state: int = 0,
-        device: Literal["auto", "cpu", "cuda"] = "auto",
+        device: Device = "auto",
     ) -> None:
         self.settings = settings
         self.random_state = random_state
-        self.device = device
+        self.device: Device = device
 
     def fit(
         self,

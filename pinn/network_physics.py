@@ -258,7 +258,7 @@ def _covariance(problem: _Problem, rate: float, solved: _Solved) -> tuple[Array,
     bread = np.linalg.pinv(curvature, hermitian=True)
     n_clusters = len(names)
     if n_clusters < 2:
-        return np.full_like(bread, np.nan), n_clusters
+        return np.full(bread.shape, np.nan), n_clusters
     gathered -= gathered.mean(axis=0)
     n = len(problem.eda)
     meat = gathered.T @ gathered * n_clusters / (n_clusters - 1) * n / max(1.0, n - solved.freedom)

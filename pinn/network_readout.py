@@ -32,7 +32,7 @@ def converge(network: PINNModule, rows: Rows, batch: Batch) -> Identified:
     settings = network.settings
     with torch.no_grad():
         features, slopes = network.features_and_slopes(batch.inputs, torch.nan_to_num(batch.tangent))
-    is_known = np.isfinite(batch.tangent.cpu().numpy()).all(axis=1)
+    is_known = np.asarray(np.isfinite(batch.tangent.cpu().numpy()).all(axis=1))
     n, n_reports = len(rows.time), network.n_reports
     none = np.zeros(n, dtype=np.intp)
     names = rows.groups if rows.groups is not None else rows.conditions

@@ -119,6 +119,10 @@ class TestEDAEquation(Executed):
     name = "05-eda-equation"
 
 
+class TestBrainToFace(Executed):
+    name = "06-brain-to-face"
+
+
 def test_every_notebook_is_executed():
     classes = {*Executed.__subclasses__(), *OnRealData.__subclasses__()} - {OnRealData}
     assert sorted(one.name for one in classes) == [path.stem for path in NOTEBOOKS]

@@ -132,6 +132,13 @@ def test_what_it_cannot_do_is_refused():
         ProtocolError, match=r"needs labelled windows of the new person, got none.*calibration="
     ):
         CalibrationCentred(Keeper()).fit(people.X, people.y, groups=people.groups)
+    with pytest.raises(ProtocolError, match=r"person of each labelled window: pass \(X, y, groups\)"):
+        CalibrationCentred(Keeper()).fit(
+            people.X,
+            people.y,
+            groups=people.groups,
+            calibration=(people.X, people.y, None),  # type: ignore[arg-type]
+        )
 
     class Raw(Keeper):
         layout = ("channel", "time")

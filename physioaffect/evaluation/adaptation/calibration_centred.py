@@ -79,11 +79,18 @@ class CalibrationCentred(Wrapper):
         train = parts["train"]
         is_number = np.asarray(train.y).dtype.kind == "f"
         labelled = [parts[role] for role in ("train", "validation", "calibration") if role in parts]
-        self._classes = None if is_number else np.unique(np.concatenate([part.y for part in labelled]))
+        groups = [part.groups for part in labelled if part.groups is not None]
+        if len(groups) < len(labelled):
+            raise ProtocolError(
+                "CalibrationCentred needs the person of each labelled window: pass (X, y, groups)."
+            )
+        self._classes = (
+            None if is_number else np.unique(np.concatenate([np.asarray(part.y) for part in labelled]))
+        )
         within = [_within(values, train.groups) for values in (self._coded(train.y), flat(train.X))]
         self.effects_: Floats = np.linalg.lstsq(*within)[0]
         rest = np.concatenate([flat(part.X) - self._coded(part.y) @ self.effects_ for part in labelled])
-        people = np.concatenate([part.groups for part in labelled])
+        people = np.concatenate(groups)
         self.levels_ = {person: rest[people == person].mean(axis=0) for person in np.unique(people)}
 
     def _coded(self, y: Any) -> Floats:

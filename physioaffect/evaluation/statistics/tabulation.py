@@ -101,7 +101,9 @@ def with_intervals(
     protocols = index.get_level_values("protocol")
     if not isinstance(method, str) and (unknown := set(protocols) - set(method)):
         raise ValueError(f"method names none for the protocols {', '.join(sorted(unknown))}.")
-    methods: list[Method] = [method if isinstance(method, str) else method[protocol] for protocol in protocols]
+    methods: list[Method] = [
+        method if isinstance(method, str) else method[protocol] for protocol in protocols
+    ]
     columns = {name: np.full(len(groups), np.nan) for name in ("mean", "sd", "low", "high")}
     patterns, pattern_of = np.unique(is_defined, axis=0, return_inverse=True)
     for number, own in sorted(set(zip(pattern_of.ravel().tolist(), methods, strict=True))):
