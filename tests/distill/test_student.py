@@ -216,7 +216,9 @@ def test_colours_and_soft_labels():
 
 
 def test_bfloat16_learns_the_same_to_its_precision():
-    exact, rough = (trained(replace(PLAIN, epochs=1, precision=name)) for name in ("float32", "bfloat16"))
+    # One step, whose loss is that of the same weights: a few steps later rounding has taken other ways.
+    one_step = replace(PLAIN, epochs=1, batch_size=96)
+    exact, rough = (trained(replace(one_step, precision=name)) for name in ("float32", "bfloat16"))
     assert rough.history[0].loss == pytest.approx(exact.history[0].loss, rel=0.02)
     assert rough.digest != exact.digest
     assert all(value.dtype != torch.bfloat16 for value in state(rough).values())

@@ -251,7 +251,11 @@ def _with_validation(
         rows = is_chosen[:, :level].all(axis=1)
         chosen = _chosen(column[rows], None if own is None else own[rows], share, rng)
         is_chosen[:, level] = np.isin(column, chosen)
-    is_validation, is_train = is_chosen.all(axis=1), ~is_chosen.any(axis=1)
+    is_validation = is_chosen.all(axis=1)
+    # Who was drawn but met none of the stimuli that were drawn validates nothing, and need not be set aside.
+    for level, column in enumerate(units[train].T):
+        is_chosen[:, level] = np.isin(column, column[is_validation])
+    is_train = ~is_chosen.any(axis=1)
     if not is_validation.any() or not is_train.any():  # Of a single unit none is set apart.
         return replace(fold, units=units)
     return replace(
