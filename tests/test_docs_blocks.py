@@ -14,7 +14,6 @@ from physioaffect.cli import app
 from physioaffect.datasets import DATASETS, EEGMAT
 
 OWN = "tests/test_docs_blocks.py"
-NETWORKS = ("dgcnn", "eegnet", "gcbnet", "histn", "lggnet", "mlp", "rbtransformer", "rgnn", "tsception")
 # Pages whose python blocks are one program that needs nothing but an empty folder.
 PROGRAMS = [
     "docs/index.md",
@@ -40,7 +39,6 @@ RUNNERS = {
             "docs/index.md bash",
             "docs/networks/README.md bash",
             "docs/your-own-data.md bash",
-            *(f"docs/networks/{name}.md bash" for name in NETWORKS),
         ],
         "test_the_page_on_commands_runs": ["docs/cli.md bash", "docs/cli.md python"],
     },
@@ -104,6 +102,8 @@ NOT_RUN = {
     "physioaffect run": "takes minutes; tests/test_cli_sweeps.py runs a smaller file",
     "physioaffect compare": "needs two runs; tests/test_cli_sweeps.py makes and compares them",
     "physioaffect audit": "needs tables; tests/evaluation/test_leakage_docs.py writes them and runs it",
+    "physioaffect evaluate eegmat path/to/eegmat --model": "takes minutes; the page of all networks runs "
+    "one like it, and tests/graphs every network by its name",
     "physioaffect evaluate dreamer": "takes minutes; tests/graphs and tests/test_docs_site.py run less of it",
     "physioaffect simulate dreamer null": "goes with the line after it",
 }
