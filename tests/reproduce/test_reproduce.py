@@ -149,9 +149,8 @@ def test_the_command_refuses_what_it_does_not_know():
     result = CliRunner().invoke(app, ["reproduce", "emonet"])
     assert result.exit_code == 2
     said = " ".join(result.output.split())
-    assert (
-        "There is nothing called 'emonet' to reproduce: use histn, pinn, rbtransformer, wears, wesad." in said
-    )
+    known = "histn, neurogaze, pinn, rbtransformer, wears, wesad"
+    assert f"There is nothing called 'emonet' to reproduce: use {known}." in said
 
 
 def test_deap_is_known_by_its_files(tmp_path):
