@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
@@ -21,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from physioaffect.errors import DataError
 from physioaffect.features.origin import Origin
 from physioaffect.training import Epoch, Standardised
+from physioaffect.training.tensor_file import read_tensor_file
 
 from .estimators import Input, NetworkClassifier, NetworkEstimator
 from .setting_values import ESTIMATORS, from_plain, to_plain
@@ -31,8 +31,6 @@ __all__ = ["load_network", "load_origin", "save_network"]
 _FORMAT = 1
 _KEY = "physioaffect"
 
-_LARGEST_FILE = 2**31
-_LONGEST_TEXT = 10_000_000
 _LARGEST_WINDOW = 10_000_000
 _MOST_CHANNELS = 4_096
 _MOST_OUTPUTS = 10_000
@@ -181,35 +179,7 @@ def load_origin(path: Path | str) -> Origin | None:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.is_file():
-        raise DataError(f"There is no file {path}: give a network that physioaffect saved.")
-    if path.stat().st_size > _LARGEST_FILE:
-        raise DataError(f"{path} has more than 2 GiB, and is no network that physioaffect saved.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY, "")
-            if not text or len(text) > _LONGEST_TEXT:
-                raise DataError(
-                    f"{path} holds tensors, but is no network that physioaffect saved: it does not tell "
-                    "which. Use save_network."
-                )
-            told = json.loads(text)
-            # The file is no dictionary: it cannot be iterated.
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, RecursionError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"{path} is no safetensors file, or damaged: {error}. Copy it again, or save the network again."
-        ) from error
-    if not isinstance(told, dict) or not isinstance(told.get("format"), int):
-        raise DataError(f"{path} does not tell what network it holds. Save the network again.")
-    if told["format"] > _FORMAT:
-        raise DataError(
-            f"{path} was written by physioaffect {str(told.get('version'))[:40]} in a later format than this "
-            f"version, {version('physioaffect')}, can read. Update it."
-        )
-    return told, weights
+    return read_tensor_file(path, "network", key=_KEY, newest=_FORMAT)
 
 
 def _network(estimator: NetworkEstimator, shape: Input, *, scales_outputs: bool) -> Standardised:

@@ -18,13 +18,13 @@ from physioaffect.distill.student_network import StudentNetwork, network_of
 from physioaffect.distill.student_settings import StudentSettings
 from physioaffect.distill.student_training import StudentEpoch
 from physioaffect.errors import DataError
+from physioaffect.training.tensor_file import read_tensor_file
 
 __all__ = ["load_student", "save_student"]
 
 # Raised whenever older versions could not read what is written.
 _FORMAT = 1
 _KEY = "physioaffect_student"
-_LARGEST_FILE, _LONGEST_TEXT = 2**31, 10_000_000
 _MOST_CLASSES, _MOST_DIMS = 1000, 65_536
 _AGAIN = "Copy the file again, or save the student again."
 
@@ -178,29 +178,4 @@ def _network(
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
-
-    if not path.is_file():
-        raise DataError(f"There is no file {path}: give a student that save_student wrote.")
-    if path.stat().st_size > _LARGEST_FILE:
-        raise DataError(f"{path} has more than 2 GiB, and is no student that physioaffect saved.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY, "")
-            if not text or len(text) > _LONGEST_TEXT:
-                raise DataError(f"{path} holds tensors, but is no student: it does not tell which.")
-            told = json.loads(text)
-            # The file is no dictionary: it cannot be iterated.
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, RecursionError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} is no safetensors file, or damaged: {error}. {_AGAIN}") from error
-    if not isinstance(told, dict) or not isinstance(told.get("format"), int):
-        raise DataError(f"{path} does not tell what student it holds. {_AGAIN}")
-    if told["format"] > _FORMAT:
-        raise DataError(
-            f"{path} was written by physioaffect {str(told.get('version'))[:40]} in a later format than this "
-            f"version, {version('physioaffect')}, can read. Update it."
-        )
-    return told, weights
+    return read_tensor_file(path, "student", key=_KEY, newest=_FORMAT)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
@@ -19,6 +18,7 @@ from torch import Tensor
 from physioaffect.distill.teacher import MapTeacher
 from physioaffect.errors import DataError
 from physioaffect.training import Epoch
+from physioaffect.training.tensor_file import read_tensor_file
 
 __all__ = ["load_teacher", "save_teacher", "teacher_digest"]
 
@@ -26,8 +26,6 @@ __all__ = ["load_teacher", "save_teacher", "teacher_digest"]
 _FORMAT = 1
 _KEY = "physioaffect-teacher"
 
-_LARGEST_FILE = 2**30
-_LONGEST_TEXT = 10_000_000
 _MOST_BANDS, _MOST_PIXELS, _MOST_DIMS = 1_000, 128, 65_536
 _MOST_PEOPLE = 100_000
 
@@ -158,34 +156,7 @@ def _content(teacher: MapTeacher) -> bytes:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.is_file():
-        raise DataError(f"There is no file {path}: give a teacher that physioaffect saved.")
-    if path.stat().st_size > _LARGEST_FILE:
-        raise DataError(f"{path} has more than 1 GiB, and is no teacher that physioaffect saved.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY, "")
-            if not text or len(text) > _LONGEST_TEXT:
-                raise DataError(
-                    f"{path} holds tensors, but is no teacher that physioaffect saved. Use save_teacher."
-                )
-            told = json.loads(text)
-            # The file is no dictionary: it cannot be iterated.
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, RecursionError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"{path} is no safetensors file, or damaged: {error}. Copy it again, or save the teacher again."
-        ) from error
-    if not isinstance(told, dict) or not isinstance(told.get("format"), int):
-        raise DataError(f"{path} does not tell what teacher it holds. Save the teacher again.")
-    if told["format"] > _FORMAT:
-        raise DataError(
-            f"{path} was written by physioaffect {str(told.get('version'))[:40]} in a later format than this "
-            f"version, {version('physioaffect')}, can read. Update it."
-        )
-    return told, weights
+    return read_tensor_file(path, "teacher", key=_KEY, newest=_FORMAT)
 
 
 def _teacher(settings: Any) -> MapTeacher:
