@@ -169,13 +169,11 @@ def eeg_prototypes(  # noqa: PLR0913  All that it depends on, by name.
             "window": recipe.windows.duration,
         },
     )
-    agreement = tuple(
-        float(ccc(truth, held_out.predicted[:, place]))
-        for place, truth in enumerate((held_out.valence, held_out.arousal))
-    )
+    of_valence = float(ccc(held_out.valence, held_out.predicted[:, 0]))
+    of_arousal = float(ccc(held_out.arousal, held_out.predicted[:, 1]))
     return EEGPrototypes(
         prototypes=prototypes,
-        ccc=agreement,  # type: ignore[arg-type]  # Two.
+        ccc=(of_valence, of_arousal),
         n_people=len(np.unique(people)),
         n_held_out=len(np.unique(held_out.people)),
         n_windows=len(held_out.rows),
