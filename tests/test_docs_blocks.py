@@ -174,6 +174,7 @@ SIMULATED = {
     "stress_predict": {"n_subjects": 3},
     "deap": {"n_subjects": 2, "n_clips": 4, "max_seconds": 10},
     "wesad": {"n_subjects": 2, "max_seconds": 60},
+    "dreamer": {"n_subjects": 3, "n_clips": 8, "max_seconds": 30},
 }
 
 
