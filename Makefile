@@ -7,6 +7,7 @@ INSTALLED := $(VENV)/.installed
 OLDEST := tests/test_recording.py tests/test_windows.py tests/test_epochs.py tests/signals tests/devices tests/datasets \
     --deselect tests/signals/test_eeg_bad_input.py::test_what_cannot_be_learnt_at_any_time_is_refused
 COMPILED := tests/features tests/pinn tests/signals
+EXECUTED := $(patsubst %,build/%,$(wildcard notebooks/*.ipynb))
 
 .PHONY: demo test check wheel oldest coverage docs notebooks bench format clean
 
@@ -32,14 +33,19 @@ wheel: $(INSTALLED)  ## Build sdist and wheel, install the wheel into an empty e
 oldest: $(INSTALLED)  ## The same with the oldest supported versions, and more tests.
 	$(BIN)/python -P tools/check_wheel.py --constraints constraints-oldest.txt --extras wearable -- $(OLDEST)
 
-coverage: $(INSTALLED)  ## Run the tests of compiled code uncompiled, so that its lines are counted, and print what is missed.
-	NUMBA_DISABLE_JIT=1 $(BIN)/pytest $(COMPILED) -m 'not slow' -n auto --dist loadscope --cov --cov-report=term:skip-covered
+coverage: $(INSTALLED)  ## Run all tests, then those of compiled code uncompiled, so that its lines are counted; print what is missed.
+	$(BIN)/pytest -n auto --dist loadscope --cov --cov-report=
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest $(COMPILED) -m 'not slow' -n auto --dist loadscope --cov --cov-append --cov-report=
+	$(BIN)/coverage report --skip-covered --fail-under=92
+	$(BIN)/coverage report --include='physioaffect/evaluation/*,datasets/unpickle.py' --show-missing --skip-covered --fail-under=100
 
-docs: $(INSTALLED)  ## Build the pages into build/docs, without the network; warnings are errors.
+docs: notebooks  ## Execute the notebooks, then build the pages into build/docs, without the network; warnings are errors.
 	$(BIN)/sphinx-build -W --keep-going -n -j auto -b html $(SPHINX_OPTIONS) docs build/docs
 
-notebooks: $(INSTALLED)  ## Execute the notebooks into build/notebooks, as .ipynb and .html.
-	$(BIN)/python -P tools/run_notebooks.py build/notebooks
+notebooks: $(EXECUTED)  ## Execute the notebooks that have changed since into build/notebooks; make clean makes all anew.
+
+build/notebooks/%.ipynb: notebooks/%.ipynb | $(INSTALLED)
+	$(BIN)/python -P tools/run_notebooks.py build/notebooks $*
 
 bench: $(INSTALLED)  ## Run the benchmarks behind docs/performance.md.
 	$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_*' -p no:xdist \

@@ -13,7 +13,7 @@ from physioaffect.data_set import DataSet, Task
 from physioaffect.errors import DataError
 
 from .bids_files import check_inside, number, read_json, read_tsv
-from .bids_recordings import Outline, Recording, find_recordings, outline
+from .bids_recordings import Outline, Recording, outline, recordings_by_subject
 from .bids_trials import JOINED_BY, Person, trials
 from .condition_tasks import condition_task
 from .folders import contents
@@ -74,7 +74,7 @@ def bids(
     if importlib.util.find_spec("mne_bids") is None:
         raise DataError('BIDS data sets are read with mne-bids: pip install "physioaffect[bids]".')
     description = _description(root)
-    found = find_recordings(root, task)
+    found = recordings_by_subject(root, task)
     outlines = _outlines(root, found, task)
     rates, ch_names = _signals(outlines)
     table = read_tsv(root / "ratings.tsv", "participant_id") if (root / "ratings.tsv").is_file() else []
@@ -213,7 +213,7 @@ def _people(root: Path, person_ratings: Sequence[str]) -> dict[str, dict[str, fl
 def _files(root: Path, *, task: str | None) -> list[Path]:
     """Everything in the folders of the recordings, and the tables beside and above them."""
     _description(root)
-    folders = {one.path.parent for each in find_recordings(root, task).values() for one in each}
+    folders = {one.path.parent for each in recordings_by_subject(root, task).values() for one in each}
     above = {parent for folder in folders for parent in folder.parents if root in parent.parents}
     found = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
     for folder in (root, *above):
@@ -231,7 +231,7 @@ def _open(root: Path, *, task: str | None, person_ratings: tuple[str, ...]) -> d
     table = read_tsv(root / "ratings.tsv", "participant_id") if (root / "ratings.tsv").is_file() else []
     tags = tags_of_folder(root)
     sources = {}
-    for subject, recordings in find_recordings(root, task).items():
+    for subject, recordings in recordings_by_subject(root, task).items():
         own = [
             row | {"participant_id": f"sub-{subject}"}
             for row in table

@@ -12,7 +12,7 @@ from physioaffect.errors import DataError
 from .bids_files import check_inside, entities, inherited, metadata, number, read_json, read_tsv
 from .bids_physio import physio_outline
 
-__all__ = ["Outline", "Recording", "Span", "channels_table", "find_recordings", "outline", "spans"]
+__all__ = ["Outline", "Recording", "Span", "channels_table", "outline", "recordings_by_subject", "spans"]
 
 _EEG = (".edf", ".bdf", ".vhdr", ".set")
 _FOLDERS, _TEXTS = ("eeg", "beh"), (".json", ".tsv", ".txt")
@@ -79,7 +79,7 @@ def _check_place(file: Path, folder: Path) -> None:
         )
 
 
-def find_recordings(root: Path, task: str | None) -> dict[str, tuple[Recording, ...]]:
+def recordings_by_subject(root: Path, task: str | None) -> dict[str, tuple[Recording, ...]]:
     """Find what was recorded of each subject, in order of session and name.
 
     Whatever lies where recordings and their texts do is looked at first: mne opens the companions of a

@@ -76,14 +76,20 @@ class CheckResult:
 
 
 def check(
-    dataset: DataSet | FaceSet, root: Path | str | None = None, *, progress: CheckProgress | None = None
+    dataset: str | DataSet | FaceSet,
+    root: Path | str | None = None,
+    *,
+    progress: CheckProgress | None = None,
 ) -> CheckResult:
     """Read everything, one trial or image in memory at a time, and compare it with what the data set says.
 
+    A recording by itself has nothing that it should hold; what of it can be trusted tells
+    `physioaffect.signals.quality.quality_summary`.
+
     Parameters
     ----------
-    dataset : DataSet or FaceSet
-        What is expected.
+    dataset : str, DataSet or FaceSet
+        What is expected, by name or as a value.
     root : path, optional
         The folder (or file) as distributed. Default: ``$PHYSIOAFFECT_DATA/<name>``.
     progress : callable, optional
@@ -96,15 +102,26 @@ def check(
     Raises
     ------
     DataError
-        If the folder is not this data set at all, or nothing in it can be read.
+        If there is no such data set, the folder is not this one at all, or nothing in it can be read.
+    TypeError
+        If ``dataset`` is something else, such as a trial.
 
     Examples
     --------
-    >>> from physioaffect.datasets import DREAMER, check
-    >>> check(DREAMER, "no/such/folder")  # doctest: +ELLIPSIS
+    >>> from physioaffect.datasets import check
+    >>> check("dreamer", "no/such/folder")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     physioaffect.errors.DataError: There is no no/such/folder. Pass the folder that holds DREAMER.mat, or ...
     """
+    if isinstance(dataset, str):
+        from . import get_any  # noqa: PLC0415  It knows this function.
+
+        dataset = get_any(dataset, root)
+    if not isinstance(dataset, DataSet | FaceSet):
+        raise TypeError(
+            f"check compares a folder with a data set, got a {type(dataset).__name__}. What of one recording "
+            "can be trusted tells physioaffect.signals.quality.quality_summary(trial)."
+        )
     root = data_folder(dataset.name, root)
     tell = progress or (lambda _what, _done, _total: None)
     paths = dataset.files(root)

@@ -9,9 +9,12 @@ sys.path.insert(0, str(HERE / "_site"))
 
 import commands  # noqa: E402  They lie beside this file.
 import data_sets  # noqa: E402
+import formulas  # noqa: E402
 import linking  # noqa: E402
 import make_pages  # noqa: E402
 import references  # noqa: E402
+import signatures  # noqa: E402
+import tutorials  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
 
 from physioaffect import __version__  # noqa: E402
@@ -27,7 +30,6 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
     "numpydoc",
-    "matplotlib.sphinxext.mathmpl",  # MathJax would come from the network.
 ]
 exclude_patterns = ["_site", "reports", "**/.ipynb_checkpoints"]
 nitpicky = True
@@ -61,11 +63,12 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 toc_object_entries = False
 
-nb_execution_mode = "off"  # tests/test_notebooks.py executes them.
+nb_execution_mode = "off"  # tools/run_notebooks.py executes them.
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header"]
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "physioaffect"
 html_static_path = ["_static"]
@@ -88,12 +91,10 @@ html_theme_options: dict[str, Any] = {
 
 make_pages.write(HERE / "reference" / "generated", references.pages() | {"commands.md": commands.page()})
 make_pages.write(HERE / "data-sets" / "generated", dict(data_sets.pages()))
-make_pages.write(
-    HERE / "tutorials" / "generated",
-    {path.name: path.read_text(encoding="utf-8") for path in sorted(HERE.parent.glob("notebooks/*.ipynb"))},
-)
+make_pages.write(HERE / "tutorials" / "generated", tutorials.pages())
 
 
 def setup(app: Sphinx) -> None:
     """Connect what needs code."""
-    linking.connect(app)
+    for part in (formulas, linking, signatures):
+        part.connect(app)

@@ -26,12 +26,12 @@ from .grouping import lobes, local_graphs, neighbouring
 from .hemispheres import GLOBAL_PAIRS, inter_hemispheric
 from .histn import HISTN_LABELS, HiSTN, HiSTNClassifier
 from .importance import electrode_importance, integrated_gradients, region_importance
+from .inputs import Input
 from .inside import attention_maps, learned_adjacency, temporal_filters
 from .inside_plots import plot_attention, plot_filters, plot_importance
 from .lggnet import LGGNet, LGGNetClassifier
 from .linear import LinearClassifier, LinearControl, LinearRegressor
 from .mlp import MLP, MLPClassifier, MLPRegressor
-from .network_estimator import Input
 from .networks import NETWORKS, Networks
 from .ordinal_losses import GaussianMixture, TanhRegression
 from .rbtransformer import RBTransformer, RBTransformerClassifier

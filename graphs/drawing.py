@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from physioaffect._drawing import Colours, colours, draw_head, draw_matrix, new_figure
+from physioaffect._drawing import (
+    Colours,
+    colours,
+    draw_head,
+    draw_matrix,
+    new_figure,
+    set_title,
+)
+from physioaffect._style import COLOURS, PAGE, in_style
 from physioaffect.errors import DataError
 from physioaffect.features.topomap import azimuthal_projection
 from physioaffect.montage import electrode_positions
@@ -28,17 +36,19 @@ __all__ = ["plot_adjacency", "plot_graph", "plot_hierarchy"]
 
 Floats = NDArray[np.floating[Any]]
 
-# The colours of Okabe and Ito that are seen on white by people who see red and green alike.
-_REGIONS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _EDGE = "#4C5B6B"
 
 # Weights of one sign: a strong edge must be dark, as the paper is white.
 _SEQUENTIAL = "viridis_r"
 
+# Points by which a region reaches beyond its electrodes, twice.
+_WIDE = 24
+
 # With more electrodes than this, circles and names must be small.
 _CROWD = 34
 
 
+@in_style
 def plot_graph(
     adjacency: ArrayLike, ch_names: Sequence[str], *, n_edges: int | None = None, title: str = ""
 ) -> Figure:
@@ -75,7 +85,7 @@ def plot_graph(
     """
     weights, places = _checked(adjacency, ch_names, n_edges)
     chosen = _colours(weights)
-    figure = new_figure(*((7.0, 6.6) if len(places) > _CROWD else (5.6, 5.4)))
+    figure = new_figure(*((6.6, 6.2) if len(places) > _CROWD else (4.6, 4.4)))
     ax = figure.subplots()
     draw_head(ax, None, None, chosen)
     lines = _draw_edges(ax, weights, places, n_edges=n_edges, chosen=chosen)
@@ -87,6 +97,7 @@ def plot_graph(
     return figure
 
 
+@in_style
 def plot_adjacency(
     adjacency: ArrayLike, ch_names: Sequence[str], *, n_edges: int = 30, title: str = "weight"
 ) -> Figure:
@@ -127,7 +138,7 @@ def plot_adjacency(
     np.fill_diagonal(matrix, 0)
     chosen = _colours(matrix)
     np.fill_diagonal(matrix, np.nan)
-    figure = new_figure(11.0, 5.2)
+    figure = new_figure(PAGE, 3.7)
     left, right = figure.subplots(1, 2)
     drawn = draw_matrix(left, matrix, ch_names, chosen)
     is_directed = not np.allclose(matrix, matrix.T, equal_nan=True)
@@ -141,6 +152,7 @@ def plot_adjacency(
     return figure
 
 
+@in_style
 def plot_hierarchy(hierarchy: Hierarchy) -> Figure:
     """Draw the electrodes of each region with their edges, and beside it the graph of the regions.
 
@@ -169,9 +181,9 @@ def plot_hierarchy(hierarchy: Hierarchy) -> Figure:
     places = azimuthal_projection(electrode_positions(hierarchy.ch_names))
     sizes = [len(region.ch_names) for region in hierarchy.regions]
     of_region = np.split(places, np.cumsum(sizes)[:-1])
-    shades = [_REGIONS[index % len(_REGIONS)] for index in range(len(sizes))]
+    shades = [COLOURS[index % len(COLOURS)] for index in range(len(sizes))]
     plain = Colours(_SEQUENTIAL, 0.0, 1.0)
-    figure = new_figure(10.0, 5.4)
+    figure = new_figure(PAGE, 4.1)
     left, right = figure.subplots(1, 2)
     for ax in (left, right):
         draw_head(ax, None, None, plain)
@@ -188,7 +200,7 @@ def plot_hierarchy(hierarchy: Hierarchy) -> Figure:
         words = region.name.replace(" ", "\n")
         right.text(x, y - 0.08, words, ha="center", va="top", fontsize=8, linespacing=1, zorder=5, bbox=halo)
     right.set_title(f"{len(sizes)} region{'s' * (len(sizes) != 1)}")
-    figure.suptitle(hierarchy.name)
+    set_title(figure, hierarchy.name)
     return figure
 
 
@@ -266,5 +278,7 @@ def _draw_patch(ax: Axes, places: Floats, shade: str, *, is_pale: bool) -> None:
         outline = places[np.lexsort(places.T)]
     ax.fill(*outline.T, facecolor=pale, edgecolor="none", zorder=0.5)
     closed = np.vstack([outline, outline[:1]])
-    ax.plot(*closed.T, color=pale, linewidth=30, solid_joinstyle="round", solid_capstyle="round", zorder=0.5)
-    ax.scatter(outline[:, 0], outline[:, 1], s=30**2, color=pale, linewidths=0, zorder=0.5)
+    ax.plot(
+        *closed.T, color=pale, linewidth=_WIDE, solid_joinstyle="round", solid_capstyle="round", zorder=0.5
+    )
+    ax.scatter(outline[:, 0], outline[:, 1], s=_WIDE**2, color=pale, linewidths=0, zorder=0.5)

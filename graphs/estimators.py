@@ -25,7 +25,8 @@ from physioaffect.training import (
 )
 
 from .folds import FoldLike
-from .network_estimator import Input, NetworkEstimator
+from .inputs import Input
+from .network_estimator import NetworkEstimator
 
 __all__ = ["FoldLike", "Input", "NetworkClassifier", "NetworkEstimator", "NetworkRegressor"]
 

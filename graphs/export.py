@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +14,7 @@ from torch import Tensor, nn
 from physioaffect.errors import DataError
 from physioaffect.features.origin import Origin
 from physioaffect.training import ClassLoss
+from physioaffect.training.quiet_exporter import quiet_exporter
 
 from .estimators import NetworkClassifier, NetworkEstimator
 
@@ -90,7 +87,7 @@ def export_onnx(estimator: NetworkEstimator, path: Path | str, *, origin: Origin
     network = _Readable(estimator).train(False)
     example = (torch.zeros(2, shape.n_channels, shape.n_last),)
     shapes = ({0: torch.export.Dim("n_windows", min=1)},)
-    with _quiet():
+    with quiet_exporter():
         # By itself, because torch.onnx would fall back on a fixed number of windows without a word.
         program = torch.export.export(network, example, dynamic_shapes=shapes)
         exported = torch.onnx.export(
@@ -121,19 +118,3 @@ def export_onnx(estimator: NetworkEstimator, path: Path | str, *, origin: Origin
     beside = path.with_name(f"{path.name}.json")
     beside.write_text(json.dumps(told, indent=1, allow_nan=False), encoding="utf-8")
     return path
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch's notes to its own developers, and to users of torchvision, from ours."""
-    log = logging.getLogger("torch.onnx._internal.exporter._registration")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning
-            )
-            yield
-    finally:
-        log.setLevel(before)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from physioaffect.errors import DataError
 from physioaffect.windows import Windows
 
-__all__ = ["About", "about_windows", "in_order"]
+__all__ = ["About", "Input", "about_windows", "in_order"]
 
 
 class About(NamedTuple):
@@ -18,6 +18,16 @@ class About(NamedTuple):
     n_last: int
     ch_names: tuple[str, ...] | None
     sfreq: float | None
+
+
+class Input(NamedTuple):
+    """What a network is built for: ``n_last`` is the number of bands or of samples of a window."""
+
+    n_channels: int
+    n_last: int
+    ch_names: tuple[str, ...] | None
+    sfreq: float | None
+    n_outputs: int
 
 
 def about_windows(X: Any, ch_names: Sequence[str] | None, layout: tuple[str, ...]) -> About:

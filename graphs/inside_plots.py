@@ -13,7 +13,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from physioaffect._drawing import Colours, colours, draw_head, draw_matrix, image, new_figure
+from physioaffect._drawing import (
+    Colours,
+    colours,
+    draw_head,
+    draw_matrix,
+    image,
+    new_figure,
+    set_title,
+)
+from physioaffect._style import PAGE, in_style
 from physioaffect.errors import DataError
 from physioaffect.features.topomap import azimuthal_projection, interpolation_matrix
 from physioaffect.montage import electrode_positions
@@ -34,6 +43,7 @@ _N_COLUMNS = 6
 _EDGES = (4, 8, 13, 30)
 
 
+@in_style
 def plot_importance(importance: xr.DataArray, *, title: str = "") -> Figure:
     """Draw the importance of electrodes as a map of the head, one for each band.
 
@@ -71,22 +81,24 @@ def plot_importance(importance: xr.DataArray, *, title: str = "") -> Figure:
     bands = importance["band"].values.tolist() if "band" in importance.coords else [""] * len(shares)
     chosen = colours(list(shares), centre=0.0)
     n_rows, n_columns = -(-len(shares) // _N_COLUMNS), min(len(shares), _N_COLUMNS)
-    figure = new_figure(max(1.75 * n_columns + 1.0, 4.0), 2.1 * n_rows + 0.5 * bool(title))
+    side = min(1.75, (PAGE - 1.0) / n_columns)
+    figure = new_figure(max(side * n_columns + 1.0, 4.0), (side + 0.35) * n_rows + 0.35 * bool(title))
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
     drawn = None
     for ax, own, band in zip(axes.flat, shares, bands, strict=False):
         drawn = _draw_map(ax, own, names, chosen)
         # Adding zero, lest rounding make "-0".
-        ax.set_title(f"{band}: {round(own.sum()) + 0} %" if band else "", fontsize=10)
+        ax.set_title(f"{band}: {round(own.sum()) + 0} %" if band else "")
     for ax in axes.flat[len(shares) :]:
         ax.axis("off")
     if drawn is not None:
         figure.colorbar(drawn, ax=axes, shrink=0.8).set_label("importance [%]")
     if title:
-        figure.suptitle(title)
+        set_title(figure, title)
     return figure
 
 
+@in_style
 def plot_attention(attention: xr.DataArray, *, title: str = "") -> Figure:
     """Draw which electrode looks at which, and how much each is looked at by all.
 
@@ -122,7 +134,7 @@ def plot_attention(attention: xr.DataArray, *, title: str = "") -> Figure:
     _check(attention, "A map of attention", ("channel", "looked_at"))
     names = [str(name) for name in attention["channel"].values]
     multiples = attention.values * len(names)
-    figure = new_figure(8.6, 3.9)
+    figure = new_figure(PAGE, 3.4)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     received = multiples.mean(axis=0)
     matrix = draw_matrix(left, multiples, names, _around_one(multiples))
@@ -133,10 +145,11 @@ def plot_attention(attention: xr.DataArray, *, title: str = "") -> Figure:
         bar = figure.colorbar(drawn, ax=ax, shrink=0.85, extend="max" if values.max() > 2 else "neither")
         bar.set_label("multiple of even attention")
     if title:
-        figure.suptitle(title)
+        set_title(figure, title)
     return figure
 
 
+@in_style
 def plot_filters(gain: xr.DataArray, *, fmax: float | None = None, title: str = "") -> Figure:
     """Draw which frequencies pass each temporal filter, and their mean.
 
@@ -196,7 +209,7 @@ def plot_filters(gain: xr.DataArray, *, fmax: float | None = None, title: str = 
         lower.axvline(edge, color="white", linestyle=":", linewidth=0.8)
     figure.colorbar(drawn, ax=[upper, lower], shrink=0.7).set_label("gain / its maximum")
     if title:
-        figure.suptitle(title)
+        set_title(figure, title)
     return figure
 
 

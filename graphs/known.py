@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from physioaffect.errors import DataError
 
-from .network_estimator import Input
+from .inputs import Input
 
 __all__ = ["known_electrodes", "known_rate"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from physioaffect.device import resolve_device
 from physioaffect.errors import DataError, ProtocolError
+from physioaffect.progress import Progress
 from physioaffect.training import (
     Epoch,
     Replica,
@@ -33,23 +34,10 @@ from physioaffect.training import (
 )
 
 from .embedding import Penultimate
-from .folds import FoldLike, Rows, merged
-from .inputs import About, about_windows, in_order
+from .folds import FoldLike, Labelled, Unlabelled, merged, together
+from .inputs import About, Input, about_windows, in_order
 
-__all__ = ["Input", "NetworkEstimator"]
-
-Labelled = tuple[Any, NDArray[Any], NDArray[Any] | None]
-Unlabelled = tuple[Any, NDArray[Any] | None]
-
-
-class Input(NamedTuple):
-    """What a network is built for: ``n_last`` is the number of bands or of samples of a window."""
-
-    n_channels: int
-    n_last: int
-    ch_names: tuple[str, ...] | None
-    sfreq: float | None
-    n_outputs: int
+__all__ = ["NetworkEstimator"]
 
 
 class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types.
@@ -100,7 +88,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         target: Unlabelled | None = None,
         calibration: Labelled | None = None,
         checkpoint: Path | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> Self:
         """Train on windows.
 
@@ -128,40 +116,19 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         seed = self.random_state
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
-        parts = [X]
-        labels = [y]
-        people = [groups]
-        rows = {"train_idx": np.arange(len(labels[0]))}
-        for name, more in (("validation_idx", validation), ("calibration_idx", calibration)):
-            rows[name] = np.arange(len(more[1]) if more is not None else 0) + sum(map(len, labels))
-            if more is not None:
-                parts.append(more[0])
-                labels.append(self._checked_labels(column_or_1d(more[1])))
-                people.append(more[2])
-        rows["unlabelled_idx"] = np.arange(0)
-        if target is not None:
-            n_known, n_new = sum(map(len, labels)), len(target[0])
-            rows["unlabelled_idx"] = n_known + np.arange(n_new)
-            parts.append(target[0])
-            # Their labels are never looked at: they are none.
-            labels.append(np.repeat(labels[0][:1], n_new))
-            people.append(target[1])
-        known = None
-        if groups is not None:
-            if any(some is None for some in people):
-                raise DataError(
-                    "The people of some windows are known and those of others are not: pass groups also in "
-                    "validation, calibration and target."
-                )
-            known = np.concatenate([np.asarray(some) for some in people])
-        fold = Rows(name="fit", **rows)
+        windows, labels, people, rows = together(
+            (X, y, None if groups is None else np.asarray(groups)),
+            validation=self._checked_part(validation),
+            calibration=self._checked_part(calibration),
+            target=target,
+        )
         self._fit_all(
             [self],
-            parts,
-            np.concatenate(labels),
-            [fold],
+            windows,
+            labels,
+            [rows],
             [seed],
-            groups=known,
+            groups=people,
             checkpoint=checkpoint,
             progress=progress,
         )
@@ -179,7 +146,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         seeds: Sequence[int],
         groups: ArrayLike | None = None,
         checkpoint: Path | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> list[Self]:
         """Train one network a fold, all together.
 
@@ -225,7 +192,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         *,
         groups: NDArray[Any] | None,
         checkpoint: Path | None,
-        progress: Callable[[str, int, int], None] | None,
+        progress: Progress | None,
     ) -> list[Any]:
         device = torch.device(resolve_device(self.device))
         training = self.training()
@@ -238,11 +205,11 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         source = Source(windows, device)
         people = np.unique(groups, return_inverse=True)[1] if groups is not None else None
         # Networks with different classes have different outputs and cannot be one stack.
-        together: dict[tuple[Any, ...], list[int]] = {}
+        stacks: dict[tuple[Any, ...], list[int]] = {}
         for number, fold in enumerate(folds):
-            together.setdefault(estimators[number]._learn_labels(y[fold.train_idx]), []).append(number)
+            stacks.setdefault(estimators[number]._learn_labels(y[fold.train_idx]), []).append(number)
             estimators[number]._refuse_unknown(y[self._later(fold)], fold.name)
-        for numbers in together.values():
+        for numbers in stacks.values():
             first = estimators[numbers[0]]
             labels, targets, n_outputs = first._targets(y, training)
             shape = Input(*about, n_outputs)
@@ -278,6 +245,10 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
     @abstractmethod
     def _checked_labels(self, y: NDArray[Any]) -> NDArray[Any]:
         """Refuse labels of another kind."""
+
+    def _checked_part(self, part: Labelled | None) -> Labelled | None:
+        """Refuse labels of another kind in windows that come beside those of training."""
+        return None if part is None else (part[0], self._checked_labels(column_or_1d(part[1])), part[2])
 
     @abstractmethod
     def _learn_labels(self, y: NDArray[Any]) -> tuple[Any, ...]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -20,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from physioaffect.errors import DataError
 from physioaffect.features.origin import Origin
 from physioaffect.training import Epoch, Standardised
-from physioaffect.training.tensor_file import read_tensor_file
+from physioaffect.training.tensor_file import read_tensor_file, refuse_other_weights, write_tensor_file
 
 from .estimators import Input, NetworkClassifier, NetworkEstimator
 from .setting_values import ESTIMATORS, from_plain, to_plain
@@ -82,8 +79,6 @@ def save_network(estimator: NetworkEstimator, path: Path | str, *, origin: Origi
     True
     """
     path, name = Path(path), type(estimator).__name__
-    if path.suffix != ".safetensors":
-        raise DataError(f"A network is saved as a file named .safetensors, got {path.name!r}. Rename it.")
     if ESTIMATORS.get(name) is not type(estimator):
         raise DataError(
             f"{name} could not be made again from a file, as {', '.join(ESTIMATORS)} can. Use export_onnx, "
@@ -103,20 +98,8 @@ def save_network(estimator: NetworkEstimator, path: Path | str, *, origin: Origi
         "history": to_plain([list(epoch) for epoch in estimator.history_], "history_"),
         "origin": origin.to_json() if origin is not None else None,
     }
-    # Tensors that share memory are refused by safetensors.
-    weights = {
-        key: value.detach().cpu().clone().contiguous()
-        for key, value in estimator.network_.state_dict().items()
-    }
-    content = save(weights, metadata={_KEY: json.dumps(told, allow_nan=False)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.tmp")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    return path
+    weights = estimator.network_.state_dict()
+    return write_tensor_file(path, "network", key=_KEY, told=told, tensors=weights)
 
 
 def load_network(path: Path | str) -> NetworkEstimator:
@@ -156,7 +139,7 @@ def load_network(path: Path | str) -> NetworkEstimator:
             network = _network(estimator, shape, scales_outputs=scales_outputs)
     except Exception as error:  # Settings from a stranger may break a network in any way.
         raise DataError(f"{path} has settings of which no network can be made: {error}") from error
-    _check_weights(weights, network.state_dict(), path)
+    refuse_other_weights(weights, network.state_dict(), path)
     network.load_state_dict(weights)
     estimator.network_ = network.train(False)
     estimator.input_ = shape
@@ -239,19 +222,3 @@ def _check_told(estimator: Any, shape: Input, fitted: Mapping[str, Any], path: P
         raise DataError(
             f"{path} tells {wrong[0]} of its network as no network has it. Save the network again."
         )
-
-
-def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
-    """Compare names, shapes and types of what is in the file with what the network has."""
-    for name in sorted({*weights, *expected}):
-        there, own = (
-            f"{str(one[name].dtype).removeprefix('torch.')} {tuple(one[name].shape)}"
-            if name in one
-            else "none"
-            for one in (weights, expected)
-        )
-        if there != own:
-            raise DataError(
-                f"The weights in {path} are not those of the network that it describes: {name[:80]} is "
-                f"{there}, expected {own}. It was changed, or written by another version: save it again."
-            )

@@ -12,7 +12,7 @@ from torch import nn
 from physioaffect.training import ClassLoss, Sampler, Schedule, SubjectBalanced, Training
 
 from .estimators import NetworkClassifier
-from .network_estimator import Input
+from .inputs import Input
 
 __all__ = ["TrainedWith"]
 

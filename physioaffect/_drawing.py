@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from physioaffect._style import DIVERGING, NOTHING, SEQUENTIAL
 from physioaffect.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,23 +23,21 @@ __all__ = [
     "Panel",
     "averaged",
     "centre_of",
+    "ch_names_of",
     "check_is_family",
     "colours",
     "draw_head",
     "draw_matrix",
     "image",
+    "label_of",
     "n_with_number",
     "new_figure",
+    "set_title",
+    "title_of",
     "units_of",
 ]
 
 Floats = NDArray[np.floating[Any]]
-
-# Both are told apart by people who see red and green alike.
-_SEQUENTIAL, _DIVERGING = "viridis", "RdBu_r"
-
-# What is not a number is grey, which neither map has.
-_NOTHING = "0.85"
 
 _READABLE = {"V": (1e6, "µV"), "V^2": (1e12, "µV²"), "V/s": (1e6, "µV/s")}
 _RELATIVE_TO_REST = {"ratio": "ratio to rest", "z": "SD at rest"}
@@ -61,10 +61,15 @@ class Colours(NamedTuple):
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make a figure that pyplot does not know of, so that none stays open."""
-    from matplotlib.figure import Figure  # noqa: PLC0415  It takes a third of a second to import.
+    """Make a figure that pyplot does not know of, so that none stays open, and that notebooks show."""
+    from physioaffect._figure import NotebookFigure  # noqa: PLC0415  It takes a third of a second to import.
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return NotebookFigure(figsize=(width, height), layout="constrained")
+
+
+def set_title(figure: Figure, text: str) -> None:
+    """Write above a figure, on as many lines as its width asks for."""
+    figure.suptitle(fill(text, width=max(24, round(13 * figure.get_figwidth()))))
 
 
 def check_is_family(values: xr.DataArray) -> None:
@@ -176,17 +181,17 @@ def colours(parts: Sequence[Floats], *, centre: float | None = None) -> Colours:
     all_values = np.concatenate([np.ravel(part) for part in parts])
     finite = all_values[np.isfinite(all_values)]
     if finite.size == 0:
-        return Colours(_SEQUENTIAL, 0.0, 1.0)
+        return Colours(SEQUENTIAL, 0.0, 1.0)
     if centre is None:
         low, high = float(finite.min()), float(finite.max())
-        return Colours(_SEQUENTIAL, low, high if high > low else low + 1.0)
+        return Colours(SEQUENTIAL, low, high if high > low else low + 1.0)
     reach = float(np.abs(finite - centre).max()) or 1.0
-    return Colours(_DIVERGING, centre - reach, centre + reach)
+    return Colours(DIVERGING, centre - reach, centre + reach)
 
 
 def image(ax: Axes, grid: Floats, chosen: Colours, **options: Any) -> AxesImage:
     """Draw an array, with grey for what is not a number."""
-    ax.set_facecolor(_NOTHING)
+    ax.set_facecolor(NOTHING)
     return ax.imshow(
         np.ma.masked_invalid(grid), cmap=chosen.cmap, vmin=chosen.low, vmax=chosen.high, **options
     )
@@ -215,10 +220,11 @@ def draw_head(ax: Axes, grid: Floats | None, places: Floats | None, chosen: Colo
         if np.isfinite(grid).all(where=np.hypot(*np.meshgrid(*[np.linspace(-1, 1, len(grid))] * 2)) < 1):
             axis = np.linspace(-1, 1, len(grid))
             ax.contour(axis, axis, np.ma.masked_invalid(grid), 5, colors="k", linewidths=0.4, alpha=0.5)
-        ax.add_patch(Circle((0, 0), 0.99, facecolor=_NOTHING, edgecolor="none", zorder=-1))
+        ax.add_patch(Circle((0, 0), 0.99, facecolor=NOTHING, edgecolor="none", zorder=-1))
     ax.add_patch(Circle((0, 0), 1, **outline))
     if places is not None:
-        ax.plot(*places.T, "k.", markersize=2.5)
+        # Electrodes below the ears lie outside the circle.
+        ax.plot(*places.T, "k.", markersize=2.5, clip_on=False)
     ax.set(xlim=(-1.15, 1.15), ylim=(-1.1, 1.18), aspect="equal")
     ax.axis("off")
     return drawn
@@ -232,3 +238,32 @@ def draw_matrix(ax: Axes, matrix: Floats, names: Sequence[str], chosen: Colours)
     ax.set_xticks(list(shown), labels, rotation=90, fontsize=7)
     ax.set_yticks(list(shown), labels, fontsize=7)
     return drawn
+
+
+def ch_names_of(values: xr.DataArray) -> list[str]:
+    """Channels of the rows of a matrix, which the family carries as an attribute."""
+    if "ch_names" not in values.attrs:
+        raise DataError(
+            f"{values.name or 'The array'} has lost its attribute ch_names, as it may in arithmetic. Pass "
+            "the family as it stands in the table; for a difference use minus=."
+        )
+    return [str(name) for name in values.attrs["ch_names"]]
+
+
+def title_of(values: xr.DataArray, minus: xr.DataArray | None) -> str:
+    """Say what was averaged, and of which condition if it is of one."""
+    title = f"{values.name or 'feature'}, {_averaged_words(values)}"
+    return title if minus is None else f"{title} minus {_averaged_words(minus)}"
+
+
+def _averaged_words(values: xr.DataArray) -> str:
+    n_windows = n_with_number(values)
+    words = f"mean of {n_windows} window{'s' * (n_windows != 1)}"
+    conditions = set(values["condition"].values.tolist()) if "condition" in values.coords else set()
+    return f"{words} of {conditions.pop()}" if len(conditions) == 1 and conditions != {""} else words
+
+
+def label_of(what: str, unit: str, minus: xr.DataArray | None) -> str:
+    """Name of a scale: what it shows, whether as a difference, and the unit."""
+    words = what if minus is None else f"difference of {what}" if what else "difference"
+    return f"{words} [{unit}]".strip() if unit else words

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -28,16 +27,16 @@ from physioaffect.cli_options import (
     WindowOption,
     folder_of,
     names,
+    names_or_all,
     recipe_of,
 )
 from physioaffect.cli_output import (
     OUT,
     bar,
-    json_of,
     plain,
     plain_errors,
     print_left_out,
-    print_table,
+    print_result,
 )
 from physioaffect.cli_quality import quality_page
 from physioaffect.cli_reproduce import reproduce
@@ -82,7 +81,7 @@ for about_data in (datasets, download, simulate, check):
 
 
 @app.command()
-def features(  # An option is a parameter.
+def features(
     name: DatasetArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the store, e.g. deap.zarr.")],
     path: FolderArgument = None,
@@ -120,14 +119,13 @@ def features(  # An option is a parameter.
         recipe = recipe_of(
             known, features=families, window=window, step=step, clean=clean, baseline=baseline, smooth=smooth
         )
-        done = itertools.count(1)
         # Reading and the compiled families let go of the interpreter, and threads start at once; fits in
         # plain Python do not.
-        backend = "loky" if "aperiodic" in recipe.to_json() else "threading"
+        is_python = any(family.name == "aperiodic" for family in recipe.features)
         n_jobs = jobs or cpu_count()
         with (
             bar(not as_json) as tell,
-            parallel_config(backend=backend),
+            parallel_config(backend="loky" if is_python else "threading"),
             open_cluster(cluster, n_workers=n_jobs) as client,
         ):
             save_features(
@@ -135,25 +133,24 @@ def features(  # An option is a parameter.
                 folder,
                 recipe,
                 out,
-                subjects=names(subjects) if subjects is not None else None,
+                subjects=names_or_all(subjects),
                 strict=strict,
                 n_jobs=n_jobs,
                 client=client,
-                progress=lambda _who, total: tell("features", next(done), total),
+                progress=tell,
             )
             page = None
             if report:
-                drawn = itertools.count(1)
                 page = quality_page(
                     known,
                     folder,
                     recipe,
                     out,
-                    subjects=names(subjects) if subjects is not None else None,
+                    subjects=names_or_all(subjects),
                     csv_map=csv_map,
                     n_jobs=n_jobs,
                     client=client,
-                    progress=lambda _who, total: tell("report", next(drawn), total),
+                    progress=tell,
                 )
         table, left_out = open_features(out), read_exclusions(out)
         shapes = {
@@ -195,8 +192,9 @@ def evaluate(
         str,
         typer.Option(
             help="Protocols, separated by commas: loso, loso_10fold, loso_stimulus, within_subject_trial, "
-            "front_back, cross_session, cross_stimulus, window_random, trial_chunk, calibrated_trials[_N], "
-            "calibrated_rest[_Ns], calibrated_same_trial[_Ns]; _transductive after any."
+            "front_back, trial_blocks, cross_session, cross_stimulus, window_random, trial_chunk, "
+            "calibrated_trials[_N], calibrated_rest[_Ns], calibrated_same_trial[_Ns], "
+            "calibrated_same_rest[_Ns]; _transductive after any."
         ),
     ] = "loso",
     task: Annotated[str | None, typer.Option(help="What to predict. Default: the data set's first.")] = None,
@@ -258,7 +256,7 @@ def evaluate(
                 task=task,
                 out=folder,
                 recipe=recipe,
-                subjects=names(subjects) if subjects is not None else None,
+                subjects=names_or_all(subjects),
                 seed=seed,
                 permutations=permutations,
                 refit=cast("Refit", refit),  # It is looked at there, as missing is.
@@ -268,12 +266,7 @@ def evaluate(
                 cluster=cluster,
                 progress=tell,
             )
-    page = result.path / "report.html"
-    if as_json:
-        OUT.print_json(data=json_of(result), allow_nan=False)
-        return
-    print_table(result)
-    OUT.print(plain(f"Report: {page}", style="bold"), soft_wrap=True)
+    print_result(result, as_json=as_json)
 
 
 @app.command()
@@ -287,12 +280,8 @@ def report(
         from physioaffect.evaluation.report import write_report  # noqa: PLC0415
 
         result = Finished.load(path)
-        page = write_report(result)
-    if as_json:
-        OUT.print_json(data=json_of(result), allow_nan=False)
-        return
-    print_table(result)
-    OUT.print(plain(f"Report: {page}", style="bold"), soft_wrap=True)
+        write_report(result)
+    print_result(result, as_json=as_json)
 
 
 for command in (eda, train, predict, run, compare, audit, reproduce):

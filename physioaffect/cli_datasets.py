@@ -23,11 +23,11 @@ from physioaffect.cli_output import (
     ERR,
     OUT,
     bar,
-    describe,
+    json_of_dataset,
     plain,
     plain_errors,
-    print_all_about,
     print_check,
+    print_dataset,
 )
 
 __all__ = ["check", "datasets", "download", "simulate"]
@@ -44,7 +44,7 @@ def datasets(
 
     families = {key: inspect.cleandoc(make.__doc__ or "") for key, make in FAMILIES_OF_DATASETS.items()}
     if as_json:
-        described = {key: describe(known) for key, known in (DATASETS | FACE_SETS).items()}
+        described = {key: json_of_dataset(known) for key, known in (DATASETS | FACE_SETS).items()}
         described |= {
             key: {"kind": "family", "title": text.partition("\n")[0]} for key, text in families.items()
         }
@@ -56,7 +56,7 @@ def datasets(
                 paragraphs = families[name].partition("\n\nParameters")[0].split("\n\n")
                 OUT.print(plain("\n\n".join(" ".join(text.split()) for text in paragraphs)))
             else:
-                print_all_about(get_any(name))
+                print_dataset(get_any(name))
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("name", "what", "people", "signals or classes"):

@@ -11,15 +11,14 @@ import typer
 from rich import box
 from rich.table import Table
 
-from physioaffect.cli_options import JobsOption, SubjectsOption, names
+from physioaffect.cli_options import JobsOption, SubjectsOption, names_or_all
 from physioaffect.cli_output import OUT, bar, plain, plain_errors
 
 if TYPE_CHECKING:
     from physioaffect.data_set import Exclusion
     from physioaffect.distill.faces_table import FaceTable
-    from physioaffect.reproduce.neurogaze import FaceReproduction
 
-__all__ = ["distill", "print_face_reproduction"]
+__all__ = ["distill"]
 
 distill = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +32,6 @@ PathArgument = Annotated[Path, typer.Argument(help="Where it lies, as distribute
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 DeviceOption = Annotated[str, typer.Option(help="Where to compute: auto, cpu or cuda.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-_MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 
 
 @contextmanager
@@ -91,7 +89,7 @@ def prototypes(
                 k=k,
                 window=window,
                 teacher=teacher,
-                subjects=names(subjects) if subjects is not None else None,
+                subjects=names_or_all(subjects),
                 seed=seed,
                 n_jobs=jobs or cpu_count(),
                 device=device,  # type: ignore[arg-type]  # The teacher refuses what it does not know.
@@ -194,6 +192,8 @@ def evaluate(
     with _extras():
         from physioaffect.datasets import get_faces  # noqa: PLC0415
         from physioaffect.distill.faces_table import face_table  # noqa: PLC0415
+        from physioaffect.distill.model_card import in_percent  # noqa: PLC0415
+        from physioaffect.distill.scores import MEASURES  # noqa: PLC0415
         from physioaffect.distill.student_files import load_student  # noqa: PLC0415
         from physioaffect.distill.verdict import score_intervals  # noqa: PLC0415
 
@@ -227,10 +227,10 @@ def evaluate(
         box=box.SIMPLE_HEAD,
     )
     shown.add_column("")
-    for name in _MEASURES.values():
+    for name in MEASURES.values():
         shown.add_column(name, justify="right")
     for way, own in intervals.items():
-        shown.add_row(way, *(_percent(*own[name]) for name in _MEASURES))
+        shown.add_row(way, *(in_percent(own[name]) for name in MEASURES))
     OUT.print(shown)
     if about["missing"]:
         OUT.print(plain(f"No face of {', '.join(_missing(table))}.", style="yellow"))
@@ -299,39 +299,3 @@ def _missing(table: FaceTable) -> list[str]:
 def _print_exclusions(exclusions: Any) -> None:
     for reason, count in exclusions.items():
         OUT.print(plain(f"Left out: {count} x {reason}", style="yellow"))
-
-
-def _percent(mean: float, low: float, high: float) -> str:
-    return f"{100 * mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def print_face_reproduction(made: FaceReproduction) -> None:
-    """Print the ablation with its controls, the verdict, and what differs from what was published."""
-    from physioaffect.reproduce.neurogaze_page import blocks_of  # noqa: PLC0415
-
-    marks = ["QUICK"] if made.request.is_quick else []
-    marks += ["SIMULATED DATA"] if made.request.is_simulated else []
-    shown = Table(
-        title=made.system.title + (f" ({', '.join(marks)})" if marks else ""),
-        caption=f"per cent: mean of {len(made.study.seeds)} seeds, 95 % interval over identities and seeds",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    shown.add_column("set / arm", overflow="fold")
-    for name in ("published macro-F1", *_MEASURES.values()):
-        shown.add_column(name, justify="right", overflow="fold")
-    for head, arms in blocks_of(made):
-        shown.add_row(plain(head, style="bold"), "", "", "", "")
-        for rows in arms:
-            printed = str(rows[0].published or "")
-            cells = [f"{row.mean:.1f} [{row.low:.1f}, {row.high:.1f}]" for row in rows]
-            style = "" if rows[0].arm.startswith("B") else "dim"
-            shown.add_row(plain(f"  {rows[0].arm} {rows[0].title}"), printed, *cells, style=style)
-        shown.add_section()
-    OUT.print(shown)
-    OUT.print(plain(made.verdict, style="bold"))
-    answer, *_ = made.answers.values()
-    OUT.print(plain(f"Does the brain part help? {answer.answer}.", style="bold"))
-    for sentence in made.differences:
-        OUT.print(plain(f"  - {sentence}"))
-    OUT.print(plain(f"Report: {made.path / 'reproduction.html'}", style="bold"), soft_wrap=True)

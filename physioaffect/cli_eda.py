@@ -23,7 +23,10 @@ def eda(
     ] = None,
     plot: Annotated[bool, typer.Option("--plot", help="Draw eda.png and eda.pdf, too.")] = False,
     own_constants: Annotated[
-        bool, typer.Option("--own-constants", help="Estimate the person's own time constants first.")
+        bool,
+        typer.Option(
+            "--own-constants", help="Use the person's own time constants, where the recording tells them."
+        ),
     ] = False,
     threshold: Annotated[float, typer.Option(help="Smallest response in microsiemens.")] = 0.05,
     refits: Annotated[int, typer.Option(min=0, help="Refits behind the intervals; 0 for no intervals.")] = 50,
@@ -39,20 +42,28 @@ def eda(
     with plain_errors():
         from physioaffect.devices.any_file import read_device  # noqa: PLC0415
         from physioaffect.devices.map_file import read_map  # noqa: PLC0415
-        from physioaffect.eda_analysis import analyse_eda, checked_options, summary, write_eda  # noqa: PLC0415
+        from physioaffect.eda_analysis import UnusableEDA, analyse_eda, checked_options  # noqa: PLC0415
+        from physioaffect.eda_files import draw_refused, summary, write_eda  # noqa: PLC0415
+        from physioaffect.errors import DataError  # noqa: PLC0415
 
         checked_options(threshold=threshold, n_refits=refits)
         session = read_device(recording, csv_map=None if csv_map is None else read_map(csv_map))
-        analysis = analyse_eda(
-            session, own_constants=own_constants, threshold=threshold, n_refits=refits, settled=settled
-        )
+        try:
+            analysis = analyse_eda(
+                session, own_constants=own_constants, threshold=threshold, n_refits=refits, settled=settled
+            )
+        except UnusableEDA as refused:
+            if not plot:
+                raise DataError(f"{refused} See what was masked where with --plot.") from None
+            picture = draw_refused(refused, out, device=session.device)["png"]
+            raise DataError(f"{refused} {picture} shows the recording and what was masked where.") from None
         files = write_eda(analysis, out, plot=plot)
         told = summary(analysis)
     if as_json:
         OUT.print_json(data=told | {"files": {name: str(path) for name, path in files.items()}})
         return
-    own = "the person's own" if own_constants else "the usual"
     constants = told["time_constants"]
+    own = "the person's own" if constants["are_own"] else "the usual"
     OUT.print(
         plain(
             f"{told['device']}: {told['duration_s'] / 60:.1f} min of skin conductance, "

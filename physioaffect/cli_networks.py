@@ -20,7 +20,7 @@ from physioaffect.cli_options import (
     SubjectsOption,
     WindowOption,
     folder_of,
-    names,
+    names_or_all,
     recipe_of,
 )
 from physioaffect.cli_output import (
@@ -83,7 +83,7 @@ def train(
                 network,
                 recipe,
                 task=chosen,
-                subjects=names(subjects) if subjects is not None else None,
+                subjects=names_or_all(subjects),
                 seed=seed,
                 strict=strict,
                 n_jobs=jobs or cpu_count(),

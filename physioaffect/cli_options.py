@@ -28,6 +28,7 @@ __all__ = [
     "folder_of",
     "known_names",
     "names",
+    "names_or_all",
     "recipe_of",
     "refusal",
     "settings",
@@ -67,7 +68,7 @@ FeaturesOption = Annotated[
         "--features",
         help="Families of features: de, dasm, rasm, asm, dcau, faa, topomap, band_power, spectral_entropy, "
         "aperiodic, hjorth, line_length, fractal_dimension, connectivity, covariance, eda, hr, temperature, "
-        "motion.",
+        "motion, rotation, hrv, respiration, emg, eda_heart, resp_heart.",
     ),
 ]
 WindowOption = Annotated[float | None, typer.Option(min=0.1, help="Window length in seconds.")]
@@ -98,6 +99,11 @@ ClusterOption = Annotated[
 def names(text: str) -> list[str]:
     """Take names apart at their commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def names_or_all(text: str | None) -> list[str] | None:
+    """Take names apart, None where the option was not given: all of them."""
+    return None if text is None else names(text)
 
 
 _OPTIONS = {"n_subjects": "--subjects", "n_clips": "--clips", "max_seconds": "--seconds"}
@@ -158,7 +164,7 @@ def recipe_of(
 
     return default_recipe(
         dataset,
-        families=names(features) if features is not None else None,
+        families=names_or_all(features),
         window=window,
         step=step,
         cleaning=usual_cleaning(dataset) if clean else None,

@@ -50,7 +50,7 @@ def plain_errors() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-def print_all_about(known: DataSet | FaceSet) -> None:
+def print_dataset(known: DataSet | FaceSet) -> None:
     """Tell a data set's tasks, layout and source."""
     from physioaffect.data_set import DataSet  # noqa: PLC0415
 
@@ -66,7 +66,7 @@ def print_all_about(known: DataSet | FaceSet) -> None:
         OUT.print(plain(f"  {line}"))
 
 
-def describe(known: DataSet | FaceSet) -> dict[str, Any]:
+def json_of_dataset(known: DataSet | FaceSet) -> dict[str, Any]:
     """Say about a data set what a script may want."""
     from physioaffect.data_set import DataSet  # noqa: PLC0415
 
@@ -123,8 +123,13 @@ def bar(is_shown: bool) -> Iterator[Callable[[str, int, int | None], None]]:
         yield tell
 
 
-def print_table(result: Result) -> None:
-    """Print the scores of an evaluation, its claims and what was left out."""
+def print_result(result: Result, *, as_json: bool) -> None:
+    """Print the scores of an evaluation, its claims and what was left out, or all of it as JSON."""
+    if as_json:
+        OUT.print_json(data=_json_of_result(result), allow_nan=False)
+        return
+    from physioaffect.data_set import Exclusion  # noqa: PLC0415
+
     run, about = result.run, result.run["table"]
     title = f"{run['dataset']['title'] if run['dataset'] else 'own data'}: {run['task']['name']}"
     OUT.print(plain(title + (" (SIMULATED DATA)" if about["simulated"] else ""), style="bold"))
@@ -144,12 +149,11 @@ def print_table(result: Result) -> None:
         OUT.print(plain("*: labels permuted with predictions held fixed, without fitting anew."))
     if any(protocol["scaled_per_subject"] for protocol in run["protocols"]):
         OUT.print(plain("z: features standardised within each person, the test person's windows included."))
-    broken = [item for item in run["exclusions"] if not item["expected"]]
-    for item in broken:
-        where = f"{item['subject']}, trial {item['trial']}" if item["trial"] else item["subject"]
-        OUT.print(plain(f"Left out: {where}. {item['reason']}", style="yellow"))
-    if n_expected := len(run["exclusions"]) - len(broken):
+    exclusions = [Exclusion(**item) for item in run["exclusions"]]
+    print_left_out(exclusions)
+    if n_expected := sum(item.expected for item in exclusions):
         OUT.print(plain(f"{n_expected} expected exclusion{'s'[: n_expected > 1]}: see the report."))
+    OUT.print(plain(f"Report: {result.path / 'report.html'}", style="bold"), soft_wrap=True)
 
 
 def _table_of(
@@ -207,8 +211,7 @@ def _chances(result: Result) -> dict[tuple[str, str], tuple[str, str]]:
     }
 
 
-def json_of(result: Result) -> dict[str, Any]:
-    """Say the same for scripts."""
+def _json_of_result(result: Result) -> dict[str, Any]:
     columns = ["mean", "sd", "low", "high", "n_subjects", "pooled"]
     rows = _records(result.intervals()[columns].reset_index())
     notes = [

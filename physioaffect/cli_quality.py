@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from physioaffect.data_set import DataSet
     from physioaffect.features import Recipe
+    from physioaffect.progress import Progress
 
 __all__ = ["quality_page"]
 
@@ -24,7 +25,7 @@ def quality_page(
     csv_map: Path | None,
     n_jobs: int,
     client: Any,
-    progress: Callable[[str, int], None],
+    progress: Progress,
 ) -> Path:
     """Write the quality report beside the store: ``features.html`` for ``features.zarr``."""
     from physioaffect.datasets import find_recordings  # noqa: PLC0415

@@ -10,12 +10,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from physioaffect.cli_distill import print_face_reproduction
-from physioaffect.cli_options import JobsOption, SubjectsOption, names
+from physioaffect.cli_options import JobsOption, SubjectsOption, names_or_all
 from physioaffect.cli_output import OUT, bar, plain, plain_errors
 
 if TYPE_CHECKING:
     from physioaffect.reproduce import Reproduction
+    from physioaffect.reproduce.neurogaze import FaceReproduction
 
 __all__ = ["reproduce"]
 
@@ -83,19 +83,18 @@ def reproduce(
                 out=folder,
                 quick=quick,
                 variant=variant,
-                tasks=names(task) if task is not None else None,
-                subjects=names(subjects) if subjects is not None else None,
+                tasks=names_or_all(task),
+                subjects=names_or_all(subjects),
                 seed=seed,
                 n_jobs=jobs or cpu_count(),
                 device=where,
                 progress=tell,
             )
+    if as_json:
+        OUT.print_json(data=made.to_json() | {"out": str(made.path)}, allow_nan=False)
+        return
     from physioaffect.reproduce.neurogaze import FaceReproduction  # noqa: PLC0415
 
-    if as_json:
-        details = made.details() if isinstance(made, FaceReproduction) else {}
-        OUT.print_json(data=made.to_json() | details | {"out": str(made.path)}, allow_nan=False)
-        return
     if isinstance(made, FaceReproduction):
         print_face_reproduction(made)
     else:
@@ -157,4 +156,37 @@ def print_reproduction(made: Reproduction) -> None:
         OUT.print(plain(f"  - {sentence}"))
     if n_left_out := sum(made.exclusions.values()):
         OUT.print(plain(f"{n_left_out} exclusions: see the reports of the runs.", style="yellow"))
+    OUT.print(plain(f"Report: {made.path / 'reproduction.html'}", style="bold"), soft_wrap=True)
+
+
+def print_face_reproduction(made: FaceReproduction) -> None:
+    """Print the ablation with its controls, the verdict, and what differs from what was published."""
+    from physioaffect.distill.scores import MEASURES  # noqa: PLC0415
+    from physioaffect.reproduce.neurogaze_page import blocks_of  # noqa: PLC0415
+
+    marks = ["QUICK"] if made.request.is_quick else []
+    marks += ["SIMULATED DATA"] if made.request.is_simulated else []
+    shown = Table(
+        title=made.system.title + (f" ({', '.join(marks)})" if marks else ""),
+        caption=f"per cent: mean of {len(made.study.seeds)} seeds, 95 % interval over identities and seeds",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    shown.add_column("set / arm", overflow="fold")
+    for name in ("published macro-F1", *MEASURES.values()):
+        shown.add_column(name, justify="right", overflow="fold")
+    for head, arms in blocks_of(made):
+        shown.add_row(plain(head, style="bold"), "", "", "", "")
+        for rows in arms:
+            printed = str(rows[0].published or "")
+            cells = [f"{row.mean:.1f} [{row.low:.1f}, {row.high:.1f}]" for row in rows]
+            style = "" if rows[0].arm.startswith("B") else "dim"
+            shown.add_row(plain(f"  {rows[0].arm} {rows[0].title}"), printed, *cells, style=style)
+        shown.add_section()
+    OUT.print(shown)
+    OUT.print(plain(made.verdict, style="bold"))
+    answer, *_ = made.answers.values()
+    OUT.print(plain(f"Does the brain part help? {answer.answer}.", style="bold"))
+    for sentence in made.differences:
+        OUT.print(plain(f"  - {sentence}"))
     OUT.print(plain(f"Report: {made.path / 'reproduction.html'}", style="bold"), soft_wrap=True)

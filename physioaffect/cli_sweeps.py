@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from physioaffect.cli_options import ClusterOption, JobsOption, names
+from physioaffect.cli_options import ClusterOption, JobsOption, names_or_all
 from physioaffect.cli_output import OUT, bar, plain, plain_errors
 from physioaffect.cli_sweeps_output import (
     json_of_comparisons,
@@ -52,7 +52,7 @@ def run(
         from physioaffect.evaluation.sweeps.sweep import chosen_runs, run_experiment  # noqa: PLC0415
 
         asked = Experiment.read(experiment, out=out)
-        patterns = names(only) if only is not None else None
+        patterns = names_or_all(only)
         chosen = chosen_runs(asked.runs(), patterns)
         if dry_run:
             print_plan(asked, chosen, as_json)

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioaffect._drawing import new_figure
+from physioaffect.eda_masks import shade, unit_of_time
 from physioaffect.errors import DataError
 from physioaffect.pinn import Bursts, Deconvolution, Uncertainty
-from physioaffect.recording import Flag, Signal
+from physioaffect.recording import Signal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,19 +34,10 @@ _BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE = (
     "#CC79A7",
 )
 _CYCLE = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, _RED, _BLACK)
-# What is masked, by reason: hatches beside greys, so that print without colour says as much.
-_MASKS = {
-    Flag.OFF_BODY: ("0.75", "", "not worn"),
-    Flag.CLIPPED: ("0.85", "xx", "clipped"),
-    Flag.FLAT: ("0.85", "--", "flat"),
-    Flag.MOTION: ("0.85", "//", "movement"),
-    Flag.GAP: ("0.92", "..", "missing"),
-    Flag.SETTLING: ("0.92", "\\\\", "settling"),
-    Flag.OUT_OF_RANGE: ("0.85", "||", "out of range"),
-}
 # More points than a page has dots are taken together, smallest and largest of each bin.
 _MOST_POINTS = 8000
-_LONG_S = 7200.0
+# From a curve to the middle of a mark above it.
+_ABOVE_POINTS = 3.0
 
 
 def plot_eda(
@@ -84,10 +76,12 @@ def plot_eda(
     >>> [ax.get_ylabel() for ax in figure.axes]
     ['EDA (µS)', 'phasic (µS)', 'driver (µS)', 'residual (µS)']
     """
+    from matplotlib.transforms import ScaledTranslation  # noqa: PLC0415
+
     figure = new_figure(7.5, 6.2)
     axes = figure.subplots(4, 1, sharex=True, height_ratios=(3, 2, 1.3, 1.0))
     n = len(found.tonic)
-    unit, per_second = ("h", 3600.0) if n / found.sfreq > 2 * _LONG_S else ("min", 60.0)
+    unit, per_second = unit_of_time(n / found.sfreq)
     times = np.arange(n) / found.sfreq / per_second
     used = found.is_present
     recorded = found.tonic + found.phasic + found.residual
@@ -107,13 +101,16 @@ def plot_eda(
     _line(axes[0], times, tonic, color=_RED, linewidth=1.2, label="tonic")
     _line(axes[1], times, phasic, color=_BLUE, linewidth=0.8, label="phasic")
     if bursts is not None:
+        # On the curve, which is higher than a response is by itself where others overlap with it.
+        above = ScaledTranslation(0, _ABOVE_POINTS / 72, figure.dpi_scale_trans)
         seen = bursts.is_seen
         for which, face, label in ((seen, _RED, "response"), (~seen, "none", "partly masked")):
             if which.any():
                 axes[1].plot(
-                    bursts.peak_times[which] * (1 / per_second),
-                    bursts.amplitudes[which],
+                    bursts.peak_times[which] / per_second,
+                    np.interp(bursts.peak_times[which] * found.sfreq, np.arange(n), found.phasic),
                     "v",
+                    transform=axes[1].transData + above,
                     markersize=3,
                     markerfacecolor=face,
                     markeredgecolor=_RED,
@@ -124,7 +121,7 @@ def plot_eda(
     _line(axes[2], times, np.where(used, found.driver, np.nan), color=_GREEN, linewidth=0.6)
     _draw_residual(axes[3], times, found, None if band is None else band.noise)
     _limits(axes, recorded[used], found, used)
-    masks = _shade(axes, found, signal, per_second)
+    masks = shade(axes, found.is_present, found.sfreq, signal, per_second)
     for ax, label in zip(axes, ("EDA", "phasic", "driver", "residual"), strict=True):
         ax.set_ylabel(f"{label} (µS)")
         ax.spines[["top", "right"]].set_visible(False)
@@ -172,7 +169,7 @@ def plot_residual(found: Deconvolution, *, window: float = 60.0, noise: float | 
     times = np.arange(len(found.residual)) / found.sfreq / 60
     _draw_residual(over_time, times, found, noise)
     over_time.set(ylabel="residual (µS)", xlabel="time (min)")
-    _shade([over_time], found, None, 60.0)
+    shade([over_time], found.is_present, found.sfreq, None, 60.0)
     cut = found.residual[: len(found.residual) // n_window * n_window].reshape(-1, n_window)
     enough = np.isfinite(cut).sum(axis=1) >= n_window / 2
     sizes = np.full(len(cut), np.nan)
@@ -310,32 +307,3 @@ def _limits(axes: Sequence[Axes], recorded: Array, found: Deconvolution, used: N
     top = float(found.phasic[used].max())
     axes[1].set_ylim(-0.06 * top, 1.2 * top if top > 0 else 1.0)
     axes[2].set_ylim(0, 1.05 * max(float(found.driver[used].max()), 1e-9))
-
-
-def _shade(axes: Sequence[Axes], found: Deconvolution, signal: Signal | None, per_second: float) -> list[Any]:
-    """Shade what is masked, the first of its reasons; one patch of each reason for the legend."""
-    from matplotlib.patches import Patch  # noqa: PLC0415
-
-    left = ~found.is_present
-    flags = np.zeros(len(left), dtype=np.uint8) if signal is None else signal.flags
-    patches = []
-    for flag, (shade, hatch, label) in _MASKS.items():
-        own = left & ((flags & flag) > 0) if flag is not Flag.GAP else left & (flags & ~np.uint8(flag) == 0)
-        if not own.any():
-            continue
-        left = left & ~own
-        edges = np.flatnonzero(np.diff(own, prepend=False, append=False)) / found.sfreq / per_second
-        for ax in axes:
-            spans = [(begin, stop - begin) for begin, stop in zip(edges[::2], edges[1::2], strict=True)]
-            ax.broken_barh(
-                spans,
-                (0, 1),
-                transform=ax.get_xaxis_transform(),
-                facecolor=shade,
-                edgecolor="0.6",
-                hatch=hatch,
-                linewidth=0,
-                zorder=0,
-            )
-        patches.append(Patch(facecolor=shade, edgecolor="0.6", hatch=hatch, linewidth=0, label=label))
-    return patches

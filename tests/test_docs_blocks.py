@@ -71,6 +71,7 @@ RUNNERS = {
         "test_the_commands_run": ["docs/leakage-audit.md bash"],
         "test_the_page_runs_from_top_to_bottom": ["docs/leakage-audit.md python"],
     },
+    "tests/plots/test_page.py": {"test_the_page_runs": ["docs/plots.md python"]},
     "tests/evaluation/test_protocols_page.py": {
         "test_what_the_page_shows_runs": ["docs/protocols.md python"],
     },

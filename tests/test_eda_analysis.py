@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 
 from physioaffect.cli_eda import eda as command
 from physioaffect.devices.session import DeviceSession
-from physioaffect.eda_analysis import analyse_eda, burst_table, sample_table, summary, write_eda
+from physioaffect.eda_analysis import analyse_eda
+from physioaffect.eda_files import burst_table, sample_table, summary, write_eda
+from physioaffect.eda_masks import plot_masked
 from physioaffect.eda_plots import plot_eda, plot_parameters, plot_residual
 from physioaffect.errors import DataError
-from physioaffect.pinn import deconvolve, simulate_eda
+from physioaffect.pinn import Convex, Sudomotor, deconvolve, find_bursts, simulate_eda
 from physioaffect.recording import Flag, Signal
 
 APP = typer.Typer()
@@ -119,6 +121,42 @@ class TestWhatIsRefused:
             analyse_eda(session(recording.eda), n_refits=3)
 
 
+class TestOwnConstants:
+    def test_they_are_used_where_the_recording_tells_them(self):
+        made = simulate_eda(600, skin=Sudomotor(tau_rise=0.7, tau_decay=3.5), snr_db=30, seed=1)
+        found = analyse_eda(session(made.eda), own_constants=True, n_refits=0)
+        assert found.are_own
+        told = summary(found)["time_constants"]
+        assert told["are_own"]
+        assert told["tau_decay_s"] == pytest.approx(3.5, rel=0.1)
+        low, high = told["estimate"]["decay_interval_s"]
+        assert low <= told["tau_decay_s"] <= high
+
+    def test_the_usual_ones_are_used_where_they_are_doubted_and_all_say_so(self, recording, tmp_path):
+        noise = np.random.default_rng(0).standard_normal(3600) * 0.1
+        found = analyse_eda(session(recording.eda + noise), own_constants=True, n_refits=0)
+        assert not found.are_own
+        assert found.found.settings == Convex()
+        [note] = [note for note in found.notes if "time constants" in note]
+        assert "not to be believed, the usual 0.7 and 2 s were used. Reason: " in note
+        assert "which hides how they rise" in note
+        told = summary(found)["time_constants"]
+        assert (told["are_own"], told["tau_rise_s"], told["tau_decay_s"]) == (False, 0.7, 2.0)
+        assert told["estimate"]["doubts"]
+        with pytest.MonkeyPatch.context() as patch:
+            titles = []
+            patch.setattr("physioaffect.eda_plots.plot_eda", lambda *_, title, **__: titles.append(title))
+            patch.setattr("physioaffect.eda_files._saved", lambda *_: {})
+            write_eda(found, tmp_path, plot=True)
+        assert "not to be believed" in titles[0]
+
+    def test_too_few_responses_leave_the_usual_ones(self):
+        made = simulate_eda(200, rate=1, snr_db=30, seed=3)
+        found = analyse_eda(session(made.eda), own_constants=True, n_refits=0)
+        assert (found.constants, found.found.settings) == (None, Convex())
+        assert any("responses to learn time constants from; it takes 10" in note for note in found.notes)
+
+
 class TestTables:
     def test_bursts_have_times_heights_and_intervals(self, clean):
         table = burst_table(clean)
@@ -178,7 +216,13 @@ class TestCommand:
         said = " ".join(result.output.split())
         assert "Nothing of this recording's skin conductance can be used." in said
         assert "100% is outside of what skin conducts (poor contact below 0.05 uS)" in said
+        assert "See what was masked where with --plot." in said
         assert not (tmp_path / "out").exists()
+        # With a picture of why.
+        result = CliRunner().invoke(APP, [str(file), "-o", str(tmp_path / "out"), "--plot"])
+        assert result.exit_code == 2
+        assert "eda.png shows the recording and what was masked where." in " ".join(result.output.split())
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {"eda.png", "eda.pdf"}
 
     def test_the_record_of_a_biopac_shows_all_of_its_responses(self, real_data, tmp_path):
         (tmp_path / "map.toml").write_text(MAP)
@@ -205,6 +249,36 @@ class TestPlots:
         assert {"recorded", "tonic", "movement", "missing", "settling"} <= labels
         with pytest.raises(ValueError, match="Pass the same recording"):
             plot_eda(found.found, signal=replace(found.signal.crop(0, 60)))
+
+    def test_responses_are_marked_on_the_curve_where_they_overlap(self):
+        made = simulate_eda(120, rate=30, seed=1)
+        found = deconvolve(made.eda, sfreq=4.0)
+        bursts = find_bursts(found, threshold=0.05)
+        [marks] = [
+            line for line in plot_eda(found, bursts=bursts).axes[1].lines if line.get_label() == "response"
+        ]
+        on_curve = np.interp(bursts.peak_times, np.arange(480) / 4, found.phasic)[bursts.is_seen]
+        np.testing.assert_allclose(np.asarray(marks.get_ydata()), on_curve)
+        assert (on_curve - bursts.amplitudes[bursts.is_seen]).max() > 0.3
+
+    def test_a_refused_recording_has_a_row_for_each_reason(self):
+        data = np.full(2400, 0.02)
+        data[100:200] = np.nan
+        flags = np.full(2400, Flag.OUT_OF_RANGE, dtype=np.uint8)
+        flags[:50] |= np.uint8(Flag.SETTLING)
+        signal = session(data, flags=flags).signals["eda"]
+        figure = plot_masked(signal, title="dry")
+        assert [label.get_text() for label in figure.axes[1].get_yticklabels()] == [
+            "missing",
+            "settling",
+            "out of range",
+        ]
+        legend = figure.axes[0].get_legend()
+        assert legend is not None
+        assert [text.get_text() for text in legend.get_texts()] == [
+            "masked",
+            "least that is believed of skin, 0.05 µS",
+        ]
 
     def test_long_recordings_keep_their_peaks_in_few_points(self):
         eda = np.tile(simulate_eda(3600, seed=1).eda, 6)

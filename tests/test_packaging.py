@@ -29,6 +29,16 @@ def python(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complet
     )
 
 
+def test_the_citation_says_what_the_package_says():
+    lines = (ROOT / "CITATION.cff").read_text().splitlines()
+    told = dict(line.split(": ", 1) for line in lines if re.match(r"[a-z-]+: ", line))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (told["title"], told["license"]) == (project["name"], project["license"])
+    # Git's tags tell the version; a copy here would be wrong from the next tag on.
+    assert project["dynamic"] == ["version"]
+    assert not {"version", "date-released"} & set(told)
+
+
 def test_every_package_is_listed():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {

@@ -2,7 +2,8 @@
 
     python tools/make_pictures.py FOLDER
 
-Prints the table of that page, too. Those of networks are made by make_network_pictures.py. FOLDER holds
+Prints the table of that page, too. make_network_pictures.py makes those of networks, make_plot_pictures.py
+those of docs/plots.md. FOLDER holds
 
 * ``eegmmidb_S001/``: S001R01.edf (eyes open) and S001R02.edf (eyes closed) of PhysioNet's EEG Motor
   Movement/Imagery v1.0.0 (Schalk et al. 2004, doi 10.1109/TBME.2004.827072, ODC-By 1.0),
@@ -20,6 +21,8 @@ from pathlib import Path
 import mne
 import numpy as np
 import xarray as xr
+from matplotlib.figure import Figure
+from PIL import Image
 
 from physioaffect.datasets import EEGMAT
 from physioaffect.features import (
@@ -43,7 +46,7 @@ from physioaffect.signals.eeg import clean_eeg
 from physioaffect.windows import Windowing
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "pictures"
-DPI = 90
+DPI = 110
 
 _BANDS = SEED.within((1, 45))
 _ALL = Recipe(
@@ -134,6 +137,15 @@ def print_table(found: dict[str, xr.DataArray]) -> None:
         print(f"| {name} | {' | '.join(cells)} |".replace("-", "−"))
 
 
+def write(path: Path, figure: Figure) -> None:
+    """Write a picture of 256 colours, which takes a third of the space, and say how much that is."""
+    figure.savefig(path, dpi=DPI)
+    with Image.open(path) as picture:
+        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
 def main(folder: Path) -> None:
     """Draw and save."""
     parts = [
@@ -155,14 +167,11 @@ def main(folder: Path) -> None:
     found = changes(folder)
     for name, (title, change) in zip(("eegmmidb", "eegmat", "eegeyestate"), found.items(), strict=True):
         values = change.expand_dims("window").assign_attrs(unit="ln(V^2)")
-        figure = figures[f"alpha_{name}"] = plot_bands(values, minus=xr.zeros_like(values))
+        figure = figures[f"alpha_{name}"] = plot_bands(values, minus=xr.zeros_like(values), title=title)
         figure.axes[0].set_title("")
-        figure.suptitle(title, fontsize=10)
     OUT.mkdir(exist_ok=True)
     for name, figure in figures.items():
-        path = OUT / f"{name}.png"
-        figure.savefig(path, dpi=DPI)
-        print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+        write(OUT / f"{name}.png", figure)
     print_table(found)
 
 

@@ -1,5 +1,6 @@
 """A page for each data set, made from the value that the package itself goes by."""
 
+import re
 from collections.abc import Iterator
 
 from physioaffect.data_set import DataSet, Task
@@ -32,6 +33,11 @@ def _doi(doi: str) -> str:
     return f"[doi:{doi}](https://doi.org/{doi})" if doi.startswith("10.") else doi or "none"
 
 
+def _linked(text: str) -> str:
+    """Addresses as links."""
+    return re.sub(r"(https?://[^\s,;)]*[^\s,;.:)])", r"<\1>", text)
+
+
 def _signals(data: DataSet) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for name, rate in data.sfreqs.items():
@@ -62,8 +68,8 @@ def _page(data: DataSet) -> str:
         ("people", data.n_subjects),
         ("trials of a complete person", data.n_trials or "differ"),
         ("paper", _doi(data.doi)),
-        ("licence", data.licence),
-        ("how to get it", data.how_to_get),
+        ("licence", _linked(data.licence)),
+        ("how to get it", _linked(data.how_to_get)),
         ("expected on disk", data.layout),
         (
             "EEG that it still holds",
@@ -105,8 +111,8 @@ def _face_page(data: FaceSet) -> str:
         ("people", data.n_subjects or "not told"),
         ("classes", ", ".join(data.classes)),
         ("paper", _doi(data.doi)),
-        ("licence", data.licence),
-        ("how to get it", data.how_to_get),
+        ("licence", _linked(data.licence)),
+        ("how to get it", _linked(data.how_to_get)),
         ("expected on disk", data.layout),
     ]
     told = ["For training a face model, not for `evaluate`: [all data sets](../../datasets.md).", ""]

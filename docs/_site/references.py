@@ -7,6 +7,7 @@ a page of its own. What only a module has is documented on the module's page.
 import importlib
 import inspect
 import pkgutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import ModuleType
@@ -31,8 +32,7 @@ class Name(NamedTuple):
     @property
     def page(self) -> str:
         """Its page's name, apart from others also where files are told apart by their letters' case alone."""
-        alike = [path for path in (*modules(), *_paths()) if path.lower() == self.path.lower()]
-        if len(alike) == 1 and alike == [self.path]:
+        if _n_alike()[self.path.lower()] == 1:
             return self.path
         kind = "class" if inspect.isclass(self.value) else "function" if self.is_documented_itself else "data"
         return f"{self.path}-{kind}"
@@ -85,8 +85,18 @@ def documented() -> dict[tuple[object, object], Name]:
 
 
 @cache
-def _paths() -> tuple[str, ...]:
-    return tuple(thing.path for thing in documented().values())
+def _n_alike() -> Counter[str]:
+    """How many modules and public things have a path, in small letters."""
+    return Counter(path.lower() for path in (*modules(), *(thing.path for thing in documented().values())))
+
+
+@cache
+def names() -> dict[str, set[str]]:
+    """Names by which public things are called, and the paths of those that are called so."""
+    found: dict[str, set[str]] = {}
+    for thing in documented().values():
+        found.setdefault(thing.name, set()).add(thing.path)
+    return found
 
 
 def where(module: str, name: str) -> str:
@@ -168,7 +178,8 @@ def _constant(thing: Name) -> list[str]:
 
 def _entry(thing: Name) -> list[str]:
     if inspect.isclass(thing.value):
-        return [f".. autoclass:: {thing.path}", "   :members:", "   :show-inheritance:", ""]
+        bases = [] if thing.value.__bases__ == (object,) else ["   :show-inheritance:"]
+        return [f".. autoclass:: {thing.path}", "   :members:", *bases, ""]
     if thing.is_documented_itself:
         return [f".. autofunction:: {thing.path}", ""]
     return _constant(thing)

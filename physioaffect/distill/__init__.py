@@ -20,7 +20,12 @@ from physioaffect.distill.geometry import (
 )
 from physioaffect.distill.grid import grid_cells, grid_centres, least_empty_cells
 from physioaffect.distill.prototype_files import load_prototypes, save_prototypes
-from physioaffect.distill.prototype_plots import plot_counts, plot_map, plot_similarity, plot_stability
+from physioaffect.distill.prototype_plots import (
+    plot_prototype_map,
+    plot_prototype_similarity,
+    plot_prototype_stability,
+    plot_prototypes,
+)
 from physioaffect.distill.prototypes import Prototypes, valence_arousal_prototypes
 from physioaffect.distill.scores import FaceScores, face_scores
 from physioaffect.distill.stability import SplitHalfStability, split_half_stability
@@ -97,10 +102,10 @@ __all__ = [
     "load_student",
     "load_teacher",
     "one_hot_prototypes",
-    "plot_counts",
-    "plot_map",
-    "plot_similarity",
-    "plot_stability",
+    "plot_prototype_map",
+    "plot_prototype_similarity",
+    "plot_prototype_stability",
+    "plot_prototypes",
     "predict_folder",
     "prototype_loss",
     "random_prototypes",

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +15,7 @@ from torch import Tensor, nn
 from physioaffect.distill.student import Student
 from physioaffect.distill.student_network import StudentNetwork
 from physioaffect.errors import DataError
+from physioaffect.training.quiet_exporter import quiet_exporter
 
 __all__ = ["Exported", "Timing", "check_export", "export_student", "time_export"]
 
@@ -98,7 +95,7 @@ def export_student(student: Student, path: Path | str) -> Exported:
     example = (torch.zeros((2, *_shape(student)), dtype=torch.uint8),)
     shapes = ({0: torch.export.Dim("n_images", min=1)},)
     deployed = _Deployed(student.network).train(False)
-    with _quiet(), torch.no_grad():
+    with quiet_exporter(), torch.no_grad():
         # By itself, because torch.onnx would fall back on a fixed number of images without a word.
         program = torch.export.export(deployed, example, dynamic_shapes=shapes)
         exported = torch.onnx.export(
@@ -205,19 +202,3 @@ def _session(path: Path | str, n_threads: int = 1) -> Any:
 def _shape(student: Student) -> tuple[int, ...]:
     size = student.settings.image_size
     return (size, size) if student.n_channels == 1 else (size, size, 3)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch's notes to its own developers, and to users of torchvision, from ours."""
-    log = logging.getLogger("torch.onnx._internal.exporter._registration")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning
-            )
-            yield
-    finally:
-        log.setLevel(before)

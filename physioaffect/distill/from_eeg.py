@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +20,9 @@ from physioaffect.errors import DataError
 from physioaffect.evaluation.scoring.metrics import ccc
 from physioaffect.features import Recipe, open_features, save_features
 from physioaffect.features.defaults import default_recipe
+from physioaffect.progress import Progress
 
 __all__ = ["EEGPrototypes", "eeg_prototypes", "map_recipe"]
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,15 +140,7 @@ def eeg_prototypes(  # noqa: PLR0913  All that it depends on, by name.
         )
     recipe = map_recipe(dataset, window=window)
     path = out / f"maps-{recipe.key(dataset, '')[:12]}.zarr"
-    done = 0
-
-    def tell(_who: str, total: int) -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress("reading EEG", done, total)
-
-    save_features(dataset, root, recipe, path, subjects=subjects, n_jobs=n_jobs, progress=tell)
+    save_features(dataset, root, recipe, path, subjects=subjects, n_jobs=n_jobs, progress=progress)
     table = open_features(path).load()
     maps, ratings, people, is_simulated = _labelled(table, dataset)
     settings = clone(teacher if teacher is not None else MapTeacher()).set_params(device=device)

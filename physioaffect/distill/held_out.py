@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,10 @@ from sklearn.base import clone
 from physioaffect.distill.map_input import checked_ratings, images_of
 from physioaffect.distill.teacher import MapTeacher
 from physioaffect.errors import DataError, ProtocolError
+from physioaffect.progress import Progress
 
 __all__ = ["HeldOut", "held_out_embeddings", "held_out_predictions"]
 
-Progress = Callable[[str, int, int], None]
 
 # Apart from what a teacher draws with its seed.
 _PEOPLE, _FOLDS = 5, 6

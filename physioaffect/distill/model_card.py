@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from physioaffect.distill.verdict import ScoreInterval
 from physioaffect.evaluation.running.durable import write_whole
 
-__all__ = ["LIMITS", "MEASURES", "ModelCard", "percent", "write_model_card"]
+__all__ = ["LIMITS", "ModelCard", "in_percent", "write_model_card"]
 
 LIMITS = (
     "People are not their faces. It says what annotators called a picture, not what anybody felt: people who "
@@ -27,8 +27,6 @@ LIMITS = (
     "Its probabilities are not calibrated, and it gives an emotion to any picture, a wall included.",
 )
 """Said in every card."""
-
-MEASURES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "balanced_accuracy": "balanced accuracy"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +93,6 @@ def write_model_card(card: ModelCard, path: Path) -> Path:
     return path
 
 
-def percent(interval: ScoreInterval) -> str:
+def in_percent(interval: ScoreInterval) -> str:
     """A mean with its interval, in per cent: ``81.0 [78.2, 83.9]``."""
     return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"

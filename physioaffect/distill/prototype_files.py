@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from physioaffect.distill.prototypes import FORMAT, Prototypes
 from physioaffect.errors import DataError
+from physioaffect.whole_file import save_file
 
 __all__ = ["load_prototypes", "save_prototypes"]
 
@@ -83,8 +82,8 @@ def save_prototypes(prototypes: Prototypes, path: Path | str) -> Path:
                 f"{what} would be {len(found):,} bytes, more than the {most:,} that are read again. Take a "
                 "smaller dimension, or a shorter origin."
             )
-    _write(path, content)
-    _write(_beside(path), text)
+    save_file(path, content)
+    save_file(_beside(path), text)
     return path
 
 
@@ -155,21 +154,6 @@ def load_prototypes(
 
 def _beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
-
-
-def _write(path: Path, content: bytes) -> None:
-    new = path.with_name(f"{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with new.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
-        raise DataError(f"{path} cannot be written: {error.strerror}. Make room, or name another.") from error
 
 
 def _read(path: Path, most: int) -> bytes:

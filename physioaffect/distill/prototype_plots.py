@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect._drawing import new_figure
+from physioaffect._drawing import new_figure, set_title
+from physioaffect._style import COLOURS, in_style
 from physioaffect.distill.grid import grid_centres
 from physioaffect.distill.prototypes import Prototypes
 from physioaffect.distill.stability import SplitHalfStability
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_counts", "plot_map", "plot_similarity", "plot_stability"]
+__all__ = ["plot_prototype_map", "plot_prototype_similarity", "plot_prototype_stability", "plot_prototypes"]
 
 Floats = NDArray[np.float64]
 
-_BLUE, _ORANGE, _BLACK = "#0072B2", "#E69F00", "#000000"
+_BLACK = "#000000"
 _MOST_NUMBERS = 12  # Cells along an axis, beyond which no number can be read in a cell.
 
 
-def plot_counts(prototypes: Prototypes, *, title: str = "") -> Figure:
+@in_style
+def plot_prototypes(prototypes: Prototypes, *, title: str = "") -> Figure:
     """Draw how many windows and people each prototype is made of.
 
     Parameters
@@ -46,7 +48,7 @@ def plot_counts(prototypes: Prototypes, *, title: str = "") -> Figure:
     --------
     >>> from physioaffect.distill.prototypes import valence_arousal_prototypes
     >>> grid = valence_arousal_prototypes([[1, 0], [0, 1]], [-0.5, 0.5], [0.5, 0.5], k=2)
-    >>> print(plot_counts(grid).axes[0].get_title(loc="left"))
+    >>> print(plot_prototypes(grid).axes[0].get_title(loc="left"))
     2 windows; 2 of 4 cells empty (hatched)
     in a cell: windows, confidence
     """
@@ -103,7 +105,7 @@ def plot_counts(prototypes: Prototypes, *, title: str = "") -> Figure:
     ax.set_title(told, fontsize=9, loc="left")
     ax.set(xlabel="valence", ylabel="arousal")
     if title:
-        figure.suptitle(title, fontsize=10)
+        set_title(figure, title)
     return figure
 
 
@@ -137,7 +139,8 @@ def _draw_grid(ax: Axes, k: int) -> None:
         ax.set_yticklabels(labels, fontsize=8)
 
 
-def plot_similarity(prototypes: Prototypes, *, title: str = "") -> Figure:
+@in_style
+def plot_prototype_similarity(prototypes: Prototypes, *, title: str = "") -> Figure:
     """Draw the cosines between prototypes.
 
     Parameters
@@ -180,11 +183,12 @@ def plot_similarity(prototypes: Prototypes, *, title: str = "") -> Figure:
     ax.set(xlabel=name, ylabel=name)
     ax.set_title(f"{n} of {prototypes.k**2} cells, without copies", fontsize=9, loc="left")
     if title:
-        figure.suptitle(title, fontsize=10)
+        set_title(figure, title)
     return figure
 
 
-def plot_map(prototypes: Prototypes, *, title: str = "") -> Figure:
+@in_style
+def plot_prototype_map(prototypes: Prototypes, *, title: str = "") -> Figure:
     """Draw prototypes in the plane in which they differ most.
 
     Parameters
@@ -252,7 +256,7 @@ def plot_map(prototypes: Prototypes, *, title: str = "") -> Figure:
         ax.set_xlabel(f"component 1 ({explained[0]:.0%})")
         ax.set_ylabel(f"component 2 ({explained[1]:.0%})")
     if title:
-        figure.suptitle(title, fontsize=10)
+        set_title(figure, title)
     return figure
 
 
@@ -270,7 +274,8 @@ def _principal(vectors: Floats) -> tuple[Floats, Floats]:
     return left[:, :2] * sizes[:2] * np.where(signs == 0, 1, signs), power[:2] / power.sum()
 
 
-def plot_stability(found: SplitHalfStability, *, title: str = "") -> Figure:
+@in_style
+def plot_prototype_stability(found: SplitHalfStability, *, title: str = "") -> Figure:
     """Draw how alike two halves of the people make each prototype, beside what chance gives.
 
     Parameters
@@ -293,13 +298,13 @@ def plot_stability(found: SplitHalfStability, *, title: str = "") -> Figure:
     seen = np.flatnonzero(np.isfinite(found.similarity))
     at = np.arange(len(seen))
     # No error bars of the mean: where splits are skewed, it can lie outside the range of most of them.
-    left.vlines(at, found.low[seen], found.high[seen], color=_BLUE, linewidth=1)
+    left.vlines(at, found.low[seen], found.high[seen], color=COLOURS[0], linewidth=1)
     left.plot(
         at,
         found.similarity[seen],
         "o",
         markersize=4,
-        color=_BLUE,
+        color=COLOURS[0],
         label=f"true ratings, with {found.level:.0%} of splits",
     )
     left.plot(at, found.chance[seen], "x", color=_BLACK, markersize=5, label="shuffled ratings")
@@ -312,11 +317,11 @@ def plot_stability(found: SplitHalfStability, *, title: str = "") -> Figure:
         (right[1], "geometry", found.geometry, found.geometry_null, found.geometry_p),
     ):
         ax.hist(null[np.isfinite(null)], bins=15, color="0.75", label="shuffled")
-        ax.axvline(value, color=_ORANGE, linewidth=2.5, label=f"true, p = {p:.2g}")
+        ax.axvline(value, color=COLOURS[4], linewidth=2.5, label=f"true, p = {p:.2g}")
         ax.set(xlabel=name, ylabel="shuffles")
         ax.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     for ax in (left, *right):
         ax.spines[["top", "right"]].set_visible(False)
     if title:
-        figure.suptitle(title, fontsize=10)
+        set_title(figure, title)
     return figure

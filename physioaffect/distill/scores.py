@@ -19,7 +19,8 @@ from physioaffect.errors import DataError
 
 __all__ = ["MEASURES", "FaceScores", "confusions", "face_scores", "labels_of", "scores_of_confusions"]
 
-MEASURES = ("accuracy", "macro_f1", "balanced_accuracy")
+# By name, with their titles; the first is what systems are compared by.
+MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 _TOLERANCE = 1e-3
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +16,7 @@ from physioaffect.distill.student_network import StudentNetwork, network_of
 from physioaffect.distill.student_settings import StudentSettings
 from physioaffect.distill.student_training import StudentEpoch
 from physioaffect.errors import DataError
-from physioaffect.training.tensor_file import read_tensor_file
+from physioaffect.training.tensor_file import read_tensor_file, refuse_other_weights, write_tensor_file
 
 __all__ = ["load_student", "save_student"]
 
@@ -54,11 +52,6 @@ def save_student(student: Student, path: Path | str) -> Path:
     the digest of the prototypes, origin and a digest of it all are JSON in its metadata. Nothing in it can
     be run.
     """
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise DataError(f"A student is saved as a file named .safetensors, got {path.name!r}. Rename it.")
-    from safetensors.torch import save  # noqa: PLC0415
-
     network = student.network
     told = {
         "format": _FORMAT,
@@ -74,20 +67,8 @@ def save_student(student: Student, path: Path | str) -> Path:
         "prototypes": student.prototypes,
         "origin": dict(student.origin),
     }
-    # Copies, as safetensors refuses tensors that share memory.
-    weights = {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, value in network.state_dict().items()
-    }
-    content = save(weights, metadata={_KEY: json.dumps(told)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.tmp")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    return path
+    weights = network.state_dict()
+    return write_tensor_file(Path(path), "student", key=_KEY, told=told, tensors=weights)
 
 
 def load_student(path: Path | str, *, device: Device = "cpu") -> Student:
@@ -161,18 +142,7 @@ def _network(
             outline = network_of(config, *sizes).state_dict()
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    for name in sorted({*weights, *outline}):
-        there, own = (
-            f"{str(one[name].dtype).removeprefix('torch.')} {tuple(one[name].shape)}"
-            if name in one
-            else "none"
-            for one in (weights, outline)
-        )
-        if there != own:
-            raise DataError(
-                f"The weights in {path} are not those of the network that it describes: {name[:80]} is "
-                f"{there}, expected {own}. It was changed, or written by another version: save it again."
-            )
+    refuse_other_weights(weights, outline, path)
     with torch.random.fork_rng(devices=[]):
         return network_of(config, *sizes)
 

@@ -31,12 +31,12 @@ from physioaffect.distill.verdict import (
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.running.run_lock import RunLock
 from physioaffect.parallel import run_all
+from physioaffect.progress import Progress, silent
 from physioaffect.training import torch_threads
 
 __all__ = ["ABLATION", "ARMS", "CONTROLS", "EEG", "VALIDATION", "Arm", "Study", "run_study"]
 
 VALIDATION = "validation"
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +251,7 @@ def run_study(  # noqa: PLR0913  All options are named.
             f"The arms {', '.join(needs)} distil an image teacher, and no teacher_logits are given. Train "
             "one, or ask for settings with kd=0."
         )
-    tell = progress or (lambda _what, _done, _total: None)
+    tell = progress or silent
     asked = {
         "arms": [asdict(arm) for arm in arms],
         "seeds": list(seeds),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from physioaffect.distill.model_card import MEASURES, ModelCard, percent, write_model_card
-from physioaffect.distill.scores import FaceScores, face_scores
+from physioaffect.distill.model_card import ModelCard, in_percent, write_model_card
+from physioaffect.distill.scores import MEASURES, FaceScores, face_scores
 from physioaffect.distill.study import EEG, VALIDATION, Study
 from physioaffect.distill.study_files import logits_of
 
@@ -63,7 +63,7 @@ def cards_of(
                 prefix = "present_" if is_present else ""
                 title = f"{name}, {'present-only' if is_present else f'{len(study.classes)}-way'}"
                 numbers[title] = tuple(
-                    f"{percent(found[measure])} ({100 * getattr(own, prefix + measure):.1f})"
+                    f"{in_percent(found[measure])} ({100 * getattr(own, prefix + measure):.1f})"
                     for measure in MEASURES
                 )
             path = study.folder.student(arm.name, seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,8 +15,9 @@ from torch import nn
 
 from physioaffect.device import Device, resolve_device
 from physioaffect.distill.map_input import checked_ratings, filled, images_of, moments_of
-from physioaffect.distill.teacher_network import MapNetwork, Penultimate
+from physioaffect.distill.teacher_network import MapEmbedding, MapNetwork
 from physioaffect.errors import DataError, ProtocolError
+from physioaffect.progress import Progress
 from physioaffect.training import (
     ConcordanceAndError,
     Cosine,
@@ -169,7 +170,7 @@ class MapTeacher(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         unlabelled: Any = None,
         validation: Sequence[str] | None = None,
         checkpoint: Path | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> Self:
         """Train on maps of several people.
 
@@ -277,7 +278,7 @@ class MapTeacher(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit
 
     def embed(self, maps: Any) -> NDArray[np.float32]:
         """Penultimate features of maps, (n, size, size[, n_bands]) -> (n, n_dims), each row of length 1."""
-        features = self._run(Penultimate(self._fitted()), maps, self.n_dims)
+        features = self._run(MapEmbedding(self._fitted()), maps, self.n_dims)
         length = np.linalg.norm(features, axis=1, keepdims=True)
         embedded: NDArray[np.float32] = features / np.maximum(length, np.finfo(np.float32).tiny)
         return embedded

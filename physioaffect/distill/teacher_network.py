@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from physioaffect.training import Batch, ConcordanceAndError, Dropout
 
-__all__ = ["MapNetwork", "Penultimate", "consistency_ramp"]
+__all__ = ["MapEmbedding", "MapNetwork", "consistency_ramp"]
 
 # Pixels between the points of the noise, as between electrodes of a small cap on 32 pixels.
 _NOISE_STEP = 8
@@ -149,7 +149,7 @@ class MapNetwork(nn.Module):
         return loss
 
 
-class Penultimate(nn.Module):
+class MapEmbedding(nn.Module):
     """The penultimate features of a standardised `MapNetwork`, as a network of its own."""
 
     def __init__(self, standardised: Any) -> None:

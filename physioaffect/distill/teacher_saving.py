@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import torch
-from safetensors.torch import save
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
 from physioaffect.distill.teacher import MapTeacher
 from physioaffect.errors import DataError
 from physioaffect.training import Epoch
-from physioaffect.training.tensor_file import read_tensor_file
+from physioaffect.training.tensor_file import read_tensor_file, refuse_other_weights, write_tensor_file
 
-__all__ = ["load_teacher", "save_teacher", "teacher_digest"]
+__all__ = ["load_teacher", "save_teacher"]
 
 # Raised whenever older versions could not read what is written.
 _FORMAT = 1
@@ -69,22 +65,22 @@ def save_teacher(teacher: MapTeacher, path: Path | str) -> Path:
     True
     """
     path = Path(path)
-    if path.suffix != ".safetensors":
-        raise DataError(f"A teacher is saved as a file named .safetensors, got {path.name!r}. Rename it.")
-    content = _content(teacher)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.tmp")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    return path
-
-
-def teacher_digest(teacher: MapTeacher) -> str:
-    """SHA-256 of the file that `save_teacher` would write: which teacher prototypes are of."""
-    return hashlib.sha256(_content(teacher)).hexdigest()
+    if not hasattr(teacher, "network_"):
+        raise NotFittedError("This MapTeacher has not been fitted: call fit first.")
+    n_bands, size, _ = teacher.network_.standardise.mean.shape
+    told = {
+        "format": _FORMAT,
+        "version": version("physioaffect"),
+        "settings": {key: value for key, value in teacher.get_params().items() if key != "device"},
+        "n_bands": n_bands,
+        "size": size,
+        "people": list(teacher.people_),
+        "validation_people": list(teacher.validation_people_),
+        # JSON knows no NaN, the validation loss of a teacher without early stopping.
+        "history": [[None if math.isnan(loss) else loss for loss in epoch] for epoch in teacher.history_],
+    }
+    weights = teacher.network_.state_dict()
+    return write_tensor_file(path, "teacher", key=_KEY, told=told, tensors=weights)
 
 
 def load_teacher(path: Path | str) -> MapTeacher:
@@ -117,7 +113,7 @@ def load_teacher(path: Path | str) -> MapTeacher:
                 raise ValueError(f"{name} is {found!r:.50}, which is not from 1 to {most}")
         # Without memory for any weight: whether they fit is looked at first.
         with torch.device("meta"):
-            _check_weights(weights, teacher.build(n_bands, size).state_dict(), path)
+            refuse_other_weights(weights, teacher.build(n_bands, size).state_dict(), path)
         network = teacher.build(n_bands, size)
         people, held_out = (_names(told[key], key) for key in ("people", "validation_people"))
         history = tuple(Epoch(*map(_number, epoch)) for epoch in told["history"])
@@ -131,28 +127,6 @@ def load_teacher(path: Path | str) -> MapTeacher:
     teacher.network_ = network.train(False)
     teacher.people_, teacher.validation_people_, teacher.history_ = people, held_out, history
     return teacher
-
-
-def _content(teacher: MapTeacher) -> bytes:
-    if not hasattr(teacher, "network_"):
-        raise NotFittedError("This MapTeacher has not been fitted: call fit first.")
-    weights = {
-        name: value.detach().cpu().clone().contiguous()
-        for name, value in teacher.network_.state_dict().items()
-    }
-    n_bands, size, _ = teacher.network_.standardise.mean.shape
-    told = {
-        "format": _FORMAT,
-        "version": version("physioaffect"),
-        "settings": {key: value for key, value in teacher.get_params().items() if key != "device"},
-        "n_bands": n_bands,
-        "size": size,
-        "people": list(teacher.people_),
-        "validation_people": list(teacher.validation_people_),
-        # JSON knows no NaN, the validation loss of a teacher without early stopping.
-        "history": [[None if math.isnan(loss) else loss for loss in epoch] for epoch in teacher.history_],
-    }
-    return save(weights, metadata={_KEY: json.dumps(told, allow_nan=False)})
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -183,18 +157,3 @@ def _names(told: Any, key: str) -> tuple[str, ...]:
 
 def _number(told: Any) -> float:
     return float("nan") if told is None else float(told)
-
-
-def _check_weights(weights: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
-    for name in sorted({*weights, *expected}):
-        there, own = (
-            f"{str(one[name].dtype).removeprefix('torch.')} {tuple(one[name].shape)}"
-            if name in one
-            else "none"
-            for one in (weights, expected)
-        )
-        if there != own:
-            raise DataError(
-                f"The weights in {path} are not those of the network that it describes: {name[:80]} is "
-                f"{there}, expected {own}. It was changed, or written by another version: save it again."
-            )

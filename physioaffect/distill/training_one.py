@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -18,15 +18,16 @@ from physioaffect.distill.controls import one_hot_prototypes, random_prototypes,
 from physioaffect.distill.face_targets import Targeting, face_cell_targets
 from physioaffect.distill.faces_table import FaceTable, face_table
 from physioaffect.distill.kd import teacher_logits
-from physioaffect.distill.model_card import MEASURES, ModelCard, percent, write_model_card
+from physioaffect.distill.model_card import ModelCard, in_percent, write_model_card
 from physioaffect.distill.prototype_files import load_prototypes
 from physioaffect.distill.prototypes import Prototypes
-from physioaffect.distill.scores import FaceScores, face_scores
+from physioaffect.distill.scores import MEASURES, FaceScores, face_scores
 from physioaffect.distill.student import Student, StudentSettings, train_student
 from physioaffect.distill.student_files import load_student, save_student
 from physioaffect.distill.verdict import score_intervals
 from physioaffect.errors import ProtocolError
 from physioaffect.faces import FaceSet
+from physioaffect.progress import Progress
 
 __all__ = ["TrainOne", "TrainedOne", "train_one"]
 
@@ -103,9 +104,7 @@ class TrainedOne:
     scores: FaceScores
 
 
-def train_one(
-    asked: TrainOne, *, report: Report, progress: Callable[[str, int, int], None] | None = None
-) -> TrainedOne:
+def train_one(asked: TrainOne, *, report: Report, progress: Progress | None = None) -> TrainedOne:
     """Train a student and write it and its model card.
 
     Parameters
@@ -209,7 +208,7 @@ def _card(
         found = score_intervals(
             seen[None], validation.targets, validation.identities, present_only=way == "present-only"
         )
-        numbers[f"validation, {way}"] = tuple(percent(found[name]) for name in MEASURES)
+        numbers[f"validation, {way}"] = tuple(in_percent(found[name]) for name in MEASURES)
     said = "without prototypes"
     if prototypes is not None:
         said = (

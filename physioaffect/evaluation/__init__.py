@@ -1,11 +1,12 @@
 """Protocols, metrics, honest tables and reports."""
 
 from physioaffect.evaluation.adaptation.calibration_centred import CalibrationCentred
+from physioaffect.evaluation.adaptation.calibration_referenced import CalibrationReferenced
 from physioaffect.evaluation.adaptation.coral import CORAL
 from physioaffect.evaluation.adaptation.domain_adaptation import Skada
 from physioaffect.evaluation.adaptation.euclidean_alignment import EuclideanAligned
 from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
-from physioaffect.evaluation.experiment import evaluate
+from physioaffect.evaluation.evaluating import evaluate
 from physioaffect.evaluation.fitted_on_all import fit_on_all
 from physioaffect.evaluation.joined import common_task, join_features
 from physioaffect.evaluation.leakage import Audit, audit, audit_folds, probe
@@ -18,6 +19,7 @@ from physioaffect.evaluation.protocols import (
     Fold,
     Protocol,
     calibrated_rest,
+    calibrated_same_rest,
     calibrated_same_trial,
     calibrated_trials,
     cross_dataset,
@@ -49,6 +51,7 @@ __all__ = [
     "WRAPPERS",
     "Audit",
     "CalibrationCentred",
+    "CalibrationReferenced",
     "EuclideanAligned",
     "Fold",
     "PerSubjectScaled",
@@ -60,6 +63,7 @@ __all__ = [
     "audit",
     "audit_folds",
     "calibrated_rest",
+    "calibrated_same_rest",
     "calibrated_same_trial",
     "calibrated_trials",
     "common_task",

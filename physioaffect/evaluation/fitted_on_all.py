@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from physioaffect.evaluation.models import NETWORKS, get_model, uses_of
 from physioaffect.evaluation.table import make_table
 from physioaffect.features import Recipe, extract
 from physioaffect.features.origin import Origin
+from physioaffect.progress import Progress, silent
 
 __all__ = ["FittedOnAll", "fit_on_all", "save_fitted", "task_and_network"]
 
@@ -44,7 +45,7 @@ def fit_on_all(  # noqa: PLR0913  All options are named.
     seed: int = 0,
     strict: bool = False,
     n_jobs: int = 1,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> FittedOnAll:
     """Fit a network on everyone; how well it does on others only `evaluate` tells.
 
@@ -81,7 +82,7 @@ def fit_on_all(  # noqa: PLR0913  All options are named.
     ProtocolError
         If the model needs what fitting on everyone cannot give it, or other features.
     """
-    tell = progress or (lambda _what, _done, _total: None)
+    tell = progress or silent
     layout = tuple(getattr(model, "layout", ()))
     if lacking := sorted(uses_of(model) - _GRANTED):
         raise ProtocolError(
@@ -89,13 +90,6 @@ def fit_on_all(  # noqa: PLR0913  All options are named.
             "everyone there are none. Set it to do without (patience=None for validation), or take another."
         )
     is_raw = layout == ("channel", "time")
-    n_read = 0
-
-    def tell_read(_subject: str, total: int) -> None:
-        nonlocal n_read
-        n_read += 1
-        tell("reading", n_read, total)
-
     features, left_out, raw = extract(
         dataset,
         root,
@@ -104,7 +98,7 @@ def fit_on_all(  # noqa: PLR0913  All options are named.
         keep="eeg" if is_raw else None,
         strict=strict,
         n_jobs=n_jobs,
-        progress=tell_read,
+        progress=tell,
     )
     fitting = [
         family

@@ -11,23 +11,11 @@ import pandas as pd
 
 from physioaffect.errors import RunError
 from physioaffect.evaluation.running.durable import read_json, read_table
-from physioaffect.evaluation.running.run_folder import RunFolder
-from physioaffect.evaluation.scoring import POOLED, by_trial, score
+from physioaffect.evaluation.scoring import POOLED, by_trial
 from physioaffect.evaluation.statistics.intervals import Method
 from physioaffect.evaluation.statistics.tabulation import with_intervals
 
-__all__ = [
-    "POOLED",
-    "Cell",
-    "Result",
-    "RunFolder",
-    "by_trial",
-    "interval_method",
-    "read_json",
-    "read_table",
-    "score",
-    "summarize",
-]
+__all__ = ["Cell", "Result", "by_trial", "interval_method", "summarize"]
 
 
 def summarize(scores: pd.DataFrame) -> pd.DataFrame:
@@ -141,6 +129,33 @@ class Result:
     def metrics(self) -> Sequence[str]:
         """Names of the metrics, the primary one first."""
         return list(dict.fromkeys(self.scores["metric"]))
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models, without the baselines."""
+        return list(self.run["models"])
+
+    @property
+    def baselines(self) -> list[str]:
+        """Names of the baselines that stand beside the models."""
+        return list(self.run["baselines"])
+
+    @property
+    def protocols(self) -> list[str]:
+        """Names of the protocols."""
+        return [protocol["name"] for protocol in self.run["protocols"]]
+
+    def shared(self) -> pd.DataFrame:
+        """What train and test had in common, measured on the folds that were run.
+
+        Returns
+        -------
+        pandas.DataFrame, shape (n_protocols, n_units)
+            Share from 0 to 1 of the test windows whose subject, session, trial or stimulus is also in
+            training, and which have raw samples in common with a window there (``samples``). NaN where the
+            data do not tell.
+        """
+        return pd.DataFrame({one["name"]: one["shared"] for one in self.run["protocols"]}, dtype=float).T
 
     def summary(self) -> pd.DataFrame:
         """See `summarize`."""

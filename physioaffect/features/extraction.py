@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from physioaffect.features.trial_table import (
     table_of_trial,
 )
 from physioaffect.parallel import run_all
+from physioaffect.progress import Progress, silent
 from physioaffect.recording import Signal
 from physioaffect.windows import Intervals, Windows
 
@@ -116,7 +117,7 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
     keep: str | None = None,
     strict: bool = False,
     n_jobs: int = 1,
-    progress: Callable[[str, int], None] | None = None,
+    progress: Progress | None = None,
     client: Any = None,
 ) -> Iterator[SubjectFeatures]:
     """Read a data set and make its features subject by subject, in order.
@@ -145,10 +146,10 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
         done = _several(named, shared, n_jobs, client)
     else:
         done = (_of_subject((subject, sources.pop(subject)), dataset, recipe, keep) for subject in chosen)
-    for one in done:
+    tell = progress or silent
+    for number, one in enumerate(done, start=1):
         stop_if_broken(one.exclusions, strict=strict)
-        if progress is not None:
-            progress(one.subject, len(chosen))
+        tell("reading", number, len(chosen))
         yield one
 
 
@@ -169,7 +170,7 @@ def extract(  # noqa: PLR0913  All options are named.
     keep: str | None = None,
     strict: bool = False,
     n_jobs: int = 1,
-    progress: Callable[[str, int], None] | None = None,
+    progress: Progress | None = None,
     source_hash: str | None = None,
     client: Any = None,
 ) -> Extracted:
@@ -192,7 +193,7 @@ def extract(  # noqa: PLR0913  All options are named.
     n_jobs : int
         Subjects read at once, where they lie in files of their own. Results do not depend on it.
     progress : callable, optional
-        Called with (subject, number of subjects) whenever one is finished.
+        Called with ("reading", subjects done, number of subjects) whenever one is finished.
     source_hash : str, optional
         The data set's fingerprint, if it is known already.
     client : distributed.Client, optional

@@ -9,8 +9,9 @@ renaming, when all of it is on the disk: whoever is killed leaves whole groups, 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -37,6 +38,7 @@ from physioaffect.features.store_folder import (
     shape_of,
 )
 from physioaffect.features.zarr_group import Group
+from physioaffect.progress import Progress, silent
 
 __all__ = ["save_features"]
 
@@ -73,7 +75,7 @@ def save_features(  # noqa: PLR0913  All options are named.
     subjects: Sequence[str] | None = None,
     strict: bool = False,
     n_jobs: int = 1,
-    progress: Callable[[str, int], None] | None = None,
+    progress: Progress | None = None,
     client: Any = None,
 ) -> Path:
     """Make a data set's features and keep them on disk, one Zarr group per subject.
@@ -83,10 +85,12 @@ def save_features(  # noqa: PLR0913  All options are named.
 
     Parameters
     ----------
-    dataset, root, recipe, subjects, strict, n_jobs, progress, client
+    dataset, root, recipe, subjects, strict, n_jobs, client
         As in `extract`. Features are held for two subjects at a time.
     out : path
         Folder of the store, usually called ``something.zarr``. Made if it is not there.
+    progress : callable, optional
+        Called with ("features", subjects done, number of subjects).
 
     Returns
     -------
@@ -147,29 +151,32 @@ def save_features(  # noqa: PLR0913  All options are named.
             if any(store.group(subject) for subject in chosen):
                 kept_key = key()
                 kept = [subject for subject in chosen if store.finished(subject, kept_key)]
-            tell = progress or (lambda *_: None)
-            for subject in kept:
-                tell(subject, len(chosen))
+            tell = progress or silent
+            n_done = itertools.count(1)
+            for _ in kept:
+                tell("features", next(n_done), len(chosen))
             todo = [subject for subject in chosen if subject not in kept]
             waiting: list[Pending] = []
 
-            def write(one: SubjectFeatures) -> str:
+            def write(one: SubjectFeatures) -> None:
                 waiting.append(store.prepare(one))
                 # Of many subjects some at once, because every key takes a look at every source file.
                 if source_hash.done() and len(waiting) > len(todo) // 32:
                     publishing.append(pool.submit(store.publish, tuple(waiting), key()))
                     waiting.clear()
-                return one.subject
 
-            writing: list[Future[str]] = []
-            options = {"subjects": todo, "strict": strict, "n_jobs": n_jobs, "client": client}
-            for one in extract_subjects(opened, root, recipe, **options):
+            writing: list[Future[None]] = []
+            for one in extract_subjects(
+                opened, root, recipe, subjects=todo, strict=strict, n_jobs=n_jobs, client=client
+            ):
                 # One subject is written while the next is read.
                 if writing:
-                    tell(writing.pop().result(), len(chosen))
+                    writing.pop().result()
+                    tell("features", next(n_done), len(chosen))
                 writing.append(writer.submit(write, one))
             for last in writing:
-                tell(last.result(), len(chosen))
+                last.result()
+                tell("features", next(n_done), len(chosen))
             store.publish(waiting, key())
             for future in publishing:
                 future.result()

@@ -8,7 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COLUMNS", "HEIGHT", "Columns", "Scale", "band", "boxes", "columns", "robust_scale", "ticks"]
+__all__ = [
+    "COLUMNS",
+    "HEIGHT",
+    "Columns",
+    "Scale",
+    "band",
+    "boxes",
+    "columns",
+    "extremes",
+    "robust_scale",
+    "ticks",
+]
 
 Array = NDArray[np.float64]
 
@@ -68,7 +79,7 @@ def robust_scale(values: NDArray[np.floating[Any]]) -> Scale:
     return Scale(low - room, high + room)
 
 
-def _extremes(values: Array, cut: Columns) -> tuple[Array, Array]:
+def extremes(values: Array, cut: Columns) -> tuple[Array, Array]:
     """Lowest and highest finite value of each column; NaN where there is none."""
     has_any = np.diff(cut.edges) > 0
     lowest, highest = np.full(cut.n, np.nan), np.full(cut.n, np.nan)
@@ -100,7 +111,7 @@ def band(values: Array, cut: Columns, scale: Scale, *, is_joined: bool = True) -
     str
         Data of a path: one closed shape for each run of columns with a sample in them.
     """
-    lowest, highest = _extremes(values, cut)
+    lowest, highest = extremes(values, cut)
     is_there, is_empty = np.isfinite(lowest), np.diff(cut.edges) == 0
     x = np.rint((np.arange(cut.n) + 0.5) * (COLUMNS / cut.n)).astype(np.int64)
     parts = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from physioaffect.features.recipe import Recipe
 from physioaffect.features.stored import open_features, read_exclusions
 from physioaffect.page import render_page
 from physioaffect.parallel import run_all
+from physioaffect.progress import Progress, silent
 from physioaffect.quality_report.recipe_words import parts_of
 from physioaffect.quality_report.session_table import Windows, table_of
 from physioaffect.quality_report.session_view import Picture, SessionView, view_of
@@ -60,7 +61,7 @@ def write_quality_report(  # noqa: PLR0913  All options are named.
     command: str = "",
     most_drawn: int = 100,
     n_jobs: int = 1,
-    progress: Callable[[str, int], None] | None = None,
+    progress: Progress | None = None,
     client: Any = None,
 ) -> Path:
     """Write what was recorded, how much of it is usable and why not more, as one self-contained page.
@@ -85,8 +86,10 @@ def write_quality_report(  # noqa: PLR0913  All options are named.
         What was typed, for the reader who wants to repeat it.
     most_drawn : int
         From so many sessions on, only the numbers of the further ones are shown.
-    n_jobs, progress, client
+    n_jobs, client
         As in `save_features`.
+    progress : callable, optional
+        Called with ("report", subjects done, number of subjects).
 
     Returns
     -------
@@ -110,18 +113,15 @@ def write_quality_report(  # noqa: PLR0913  All options are named.
     of_windows, exclusions = _windows(Path(store)), list(read_exclusions(store))
     rows: list[_Row] = []
     named = [*sources.items()]
-    for (subject, _), one in zip(
-        named,
-        run_all(_of_subject, named, (dataset, recipe), n_jobs=n_jobs, client=client, is_ordered=True),
-        strict=True,
-    ):
+    tell = progress or silent
+    read = run_all(_of_subject, named, (dataset, recipe), n_jobs=n_jobs, client=client, is_ordered=True)
+    for number, one in enumerate(read, start=1):
         for view in one.views:
             drawn = view if len(rows) < most_drawn else view.without_pictures()
             key = (view.subject, view.session, view.trial)
             rows.append(_Row(f"s{len(rows) + 1}", drawn, of_windows.get(key, _NONE)))
         exclusions += [item for item in one.exclusions if item not in exclusions]
-        if progress is not None:
-            progress(subject, len(named))
+        tell("report", number, len(named))
     families = [family.name for family in recipe.features]
     html = render_page(
         "physioaffect.quality_report",

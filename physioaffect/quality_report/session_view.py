@@ -14,41 +14,20 @@ from physioaffect.features.eda import EDA
 from physioaffect.features.recipe import Recipe
 from physioaffect.page import number
 from physioaffect.quality_report.drawing import COLUMNS, Columns, band, boxes, columns, robust_scale, ticks
-from physioaffect.recording import Events, Flag, Signal, Trial
+from physioaffect.quality_report.shown_signals import (
+    REASONS,
+    place_of,
+    reasons_of,
+    shown_of,
+    title_of,
+    unit_of,
+)
+from physioaffect.recording import Events, Signal, Trial
 from physioaffect.signals.eda import ResampleEDA, scr_peaks
 from physioaffect.signals.quality import unit_notes
 
-__all__ = ["REASONS", "Picture", "SessionView", "Share", "view_of"]
+__all__ = ["Picture", "SessionView", "Share", "view_of"]
 
-# In the order in which a sample with several is counted: what there is nothing of comes first.
-REASONS = {
-    "gap": (Flag.GAP, "gap"),
-    "missing": (None, "missing"),
-    "off_body": (Flag.OFF_BODY, "off body"),
-    "flat": (Flag.FLAT, "flat"),
-    "clipped": (Flag.CLIPPED, "clipped"),
-    "out_of_range": (Flag.OUT_OF_RANGE, "out of range"),
-    "settling": (Flag.SETTLING, "settling"),
-    "motion": (Flag.MOTION, "motion"),
-}
-_ORDER = ("eda", "ppg", "ecg", "ibi", "hr", "resp", "temperature", "acc", "gyro", "emg", "eeg", "eog")
-_TITLES = {
-    "acc": "acceleration",
-    "ecg": "ECG",
-    "eda": "skin conductance",
-    "eeg": "EEG",
-    "emg": "EMG",
-    "eog": "EOG",
-    "gyro": "rotation",
-    "hr": "heart rate",
-    "ibi": "intervals between beats",
-    "ppg": "pulse wave",
-    "resp": "respiration",
-    "temperature": "skin temperature",
-}
-_UNITS = {"uS": "µS", "degC": "°C", "au": "a.u."}
-# Of these the length of the vector is drawn.
-_VECTORS = ("acc", "gyro")
 _FASTEST_BEAT, _SLOWEST_BEAT = 0.25, 2.5
 _FASTEST_EDA = 16.0  # The family brings what is faster down.
 _SMALL = 0.01
@@ -150,7 +129,7 @@ def view_of(trial: Trial, recipe: Recipe) -> SessionView:
     for step in recipe.cleaning:
         trial = step(trial)
     duration, pictures, lacking = trial.duration, [], []
-    for name in sorted(trial.signals, key=_place):
+    for name in sorted(trial.signals, key=place_of):
         signal = trial.signals[name]
         if isinstance(signal, Events):
             if signal.kind == "ibi" and len(signal.times) > 1:
@@ -158,7 +137,7 @@ def view_of(trial: Trial, recipe: Recipe) -> SessionView:
         elif signal.n_times and np.isfinite(signal.data).any():
             pictures.append(_of_signal(name, signal, duration))
         else:
-            lacking.append(_title(name, signal.kind))
+            lacking.append(title_of(name, signal.kind))
     responses = _responses(trial, recipe)
     if responses is not None:
         pictures = [
@@ -184,25 +163,8 @@ def view_of(trial: Trial, recipe: Recipe) -> SessionView:
     )
 
 
-def _place(name: str) -> tuple[int, str]:
-    kind = name.partition("_")[0]
-    return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), name)
-
-
-def _title(name: str, kind: str) -> str:
-    title = _TITLES.get(kind, kind)
-    if name == kind:
-        return title
-    return f"{title} of the device" if name.endswith("_device") else f"{title} ({name})"
-
-
 def _of_signal(name: str, signal: Signal, duration: float) -> Picture:
-    data = np.asarray(signal.data, dtype=np.float64)
-    is_vector = signal.kind in _VECTORS and signal.n_channels > 1
-    drawn = np.sqrt(np.square(data).sum(axis=0)) if is_vector else data[0]
-    what = "length of the vector" if is_vector else ""
-    if signal.n_channels > 1 and not is_vector:
-        what = f"{signal.ch_names[0]}, the first of {signal.n_channels} channels"
+    drawn, what = shown_of(signal)
     cut = columns(signal.n_times, sfreq=signal.sfreq, start=signal.start, duration=duration)
     is_good = signal.is_good
     scale = robust_scale(drawn[is_good] if is_good.any() else drawn)
@@ -210,23 +172,24 @@ def _of_signal(name: str, signal: Signal, duration: float) -> Picture:
     # Devices round the ends of their signals by up to a second.
     n_all = n_all if n_all > signal.n_times + signal.sfreq else signal.n_times
     shares = []
-    is_left = ~is_good
-    for reason, (flag, title) in REASONS.items():
-        is_it = (
-            (signal.flags & int(flag) > 0) if flag else ~np.isfinite(data.sum(axis=0)) & (signal.flags == 0)
+    n_outside = n_all - signal.n_times
+    found = {one.name: one for one in reasons_of(signal)}
+    for reason, (_, title) in REASONS.items():
+        one = found.get(reason)
+        n_more = n_outside if reason == "missing" else 0
+        n_own, n_overlapping = (
+            (int(has.sum()) + n_more for has in (one.is_first, one.is_it)) if one else (n_more,) * 2
         )
-        n_outside = n_all - signal.n_times if flag is None else 0
-        n_own, n_overlapping = int((is_it & is_left).sum()) + n_outside, int(is_it.sum()) + n_outside
-        is_left = is_left & ~is_it
         if n_overlapping:
-            shares.append(Share(reason, title, n_own / n_all, n_overlapping / n_all, boxes(is_it, cut)))
-    unit = _UNITS.get(signal.unit, signal.unit)
+            drawn_boxes = boxes(one.is_it, cut) if one else ""
+            shares.append(Share(reason, title, n_own / n_all, n_overlapping / n_all, drawn_boxes))
+    factor, unit = unit_of(signal)
     return Picture(
         name=name,
-        title=_title(name, signal.kind),
+        title=title_of(name, signal.kind),
         what=what,
-        low=_labelled(scale.low, scale.high, unit, at_top=False),
-        high=_labelled(scale.low, scale.high, unit, at_top=True),
+        low=_labelled(factor * scale.low, factor * scale.high, unit, at_top=False),
+        high=_labelled(factor * scale.low, factor * scale.high, unit, at_top=True),
         good=band(np.where(is_good, drawn, np.nan), cut, scale),
         bad="" if is_good.all() else band(np.where(is_good, np.nan, drawn), cut, scale),
         marks="",
@@ -236,8 +199,6 @@ def _of_signal(name: str, signal: Signal, duration: float) -> Picture:
 
 
 def _labelled(low: float, high: float, unit: str, *, at_top: bool) -> str:
-    if unit == "V":
-        low, high, unit = 1e3 * low, 1e3 * high, "mV"
     digits = int(np.clip(np.ceil(1 - np.log10(max(high - low, 1e-9))), 0, 6))
     return f"{number(high if at_top else low, digits)} {unit}"
 
@@ -263,7 +224,7 @@ def _of_beats(name: str, beats: Events, duration: float) -> Picture:
     bare = boxes(is_bare, columns(n_tenths, sfreq=10.0, start=0.0, duration=duration))
     return Picture(
         name=name,
-        title=_title(name, "ibi"),
+        title=title_of(name, "ibi"),
         what="",
         low=_labelled(scale.low, scale.high, "s", at_top=False),
         high=_labelled(scale.low, scale.high, "s", at_top=True),

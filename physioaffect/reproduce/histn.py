@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sklearn.base import clone
 
 from physioaffect.data_set import Task
-from physioaffect.datasets import DREAMER, World
+from physioaffect.datasets import DREAMER
 from physioaffect.evaluation import Protocol
 from physioaffect.features import LineLength, Recipe
 from physioaffect.graphs import HiSTNClassifier
@@ -23,6 +22,7 @@ from physioaffect.reproduce.histn_windows import (
     published_histn_first_10s,
 )
 from physioaffect.reproduce.scores import HISTN_SCORES
+from physioaffect.reproduce.simulated import dreamer_without_affect
 from physioaffect.reproduce.values import Experiment, Published, Request, System
 from physioaffect.windows import Windowing
 
@@ -155,14 +155,6 @@ def _differences(request: Request) -> tuple[str, ...]:
     )
 
 
-def _simulate(folder: Path, is_quick: bool) -> Path:
-    path = folder / "DREAMER.mat"
-    if not path.exists():
-        # No affect: whatever a protocol finds here, it finds in the trial.
-        DREAMER.simulate(path, World.null(), n_subjects=3 if is_quick else 23, max_seconds=62)  # type: ignore[misc]
-    return path
-
-
 HISTN = System(
     name="histn",
     title="HiSTN",
@@ -174,7 +166,7 @@ HISTN = System(
     datasets={"dreamer": DREAMER},
     experiments=_experiments,
     differences=_differences,
-    simulate=_simulate,
+    simulate=dreamer_without_affect,
     variants={"paper": "as in the paper and its code"},
     tasks={"dreamer": ("valence_5class", "arousal_5class")},
     default_tasks={"dreamer": ("valence_5class", "arousal_5class")},

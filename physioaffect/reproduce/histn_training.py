@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import nn
 
 from physioaffect.evaluation import Fold
 from physioaffect.graphs import HiSTNClassifier, Input, NetworkClassifier
+from physioaffect.progress import Progress
 from physioaffect.reproduce.histn_windows import PublishedFold
 from physioaffect.training import ClassLoss, Training
 
@@ -109,7 +110,7 @@ class PublishedHiSTN(NetworkClassifier):
         seeds: Sequence[int],
         groups: ArrayLike | None = None,
         checkpoint: Path | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> list[Any]:
         """Train one network a fold."""
         y = np.asarray(y)

@@ -16,6 +16,7 @@ from physioaffect.distill.faces_table import FaceTable
 from physioaffect.distill.from_eeg import eeg_prototypes
 from physioaffect.distill.kd import image_teacher_settings, teacher_logits
 from physioaffect.distill.prototype_files import save_prototypes
+from physioaffect.distill.scores import MEASURES
 from physioaffect.distill.student import Student, StudentSettings, train_student
 from physioaffect.distill.student_files import load_student, save_student
 from physioaffect.distill.study import ARMS, EEG, VALIDATION, Study, run_study
@@ -24,18 +25,16 @@ from physioaffect.distill.study_files import digest_of
 from physioaffect.distill.teacher import MapTeacher
 from physioaffect.distill.verdict import FEWEST_SEEDS, Verdict
 from physioaffect.errors import ProtocolError, RunError
-from physioaffect.evaluation.experiment import Progress
 from physioaffect.evaluation.running.durable import read_json, write_whole
+from physioaffect.progress import Progress, silent
 from physioaffect.reproduce.neurogaze_data import face_data, files_of, simulate_all
 from physioaffect.reproduce.neurogaze_words import PUBLISHED, differences_of, read_study
-from physioaffect.reproduce.pinn import OwnFolds
-from physioaffect.reproduce.running import FILE, Reproduction
-from physioaffect.reproduce.values import Experiment, Published, Request, Row
+from physioaffect.reproduce.running import Reproduction, write_json
+from physioaffect.reproduce.values import Published, Request, Row, System
 
 __all__ = ["NEUROGAZE", "FaceReproduction", "FaceRow", "reproduce_neurogaze"]
 
 _TASK = "eight emotions"
-MEASURES = ("macro_f1", "accuracy", "balanced_accuracy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +65,9 @@ class FaceReproduction(Reproduction):
     answers: dict[tuple[str, str], Verdict]
     study: Study
 
-    def details(self) -> dict[str, Any]:
-        """Table and comparisons, for scripts."""
-        return {
+    def to_json(self) -> dict[str, Any]:
+        """All of it, table and comparisons too, for scripts."""
+        return super().to_json() | {
             "table": [asdict(row) for row in self.table],
             "answers": [
                 {"control": control, "set": name, **verdict.to_json()}
@@ -138,7 +137,7 @@ def reproduce_neurogaze(  # noqa: PLR0913  All options are named.
     if tasks is not None and tuple(tasks) != (_TASK,):
         raise ProtocolError(f"{NEUROGAZE.title} has one task, {_TASK!r}; got {', '.join(tasks)}.")
     out = Path(out)
-    tell = progress or (lambda _what, _done, _total: None)
+    tell = progress or silent
     is_own_world = root is None
     if root is None:
         (out / "simulated").mkdir(parents=True, exist_ok=True)
@@ -220,8 +219,7 @@ def reproduce_neurogaze(  # noqa: PLR0913  All options are named.
         answers=answers_of(study),
         study=study,
     )
-    text = json.dumps(made.to_json() | made.details(), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(out / FILE, (text + "\n").encode())
+    write_json(made)
     from physioaffect.reproduce.neurogaze_page import write_face_page  # noqa: PLC0415  jinja2 is late.
 
     write_face_page(made)
@@ -338,16 +336,7 @@ def rows_of_table(table: Sequence[FaceRow]) -> tuple[Row, ...]:
     )
 
 
-def _experiments(_request: Request) -> Sequence[Experiment]:
-    """None that `evaluate` could run: it knows no faces."""
-    return ()
-
-
-def _simulate(folder: Path, is_quick: bool) -> Path:
-    return simulate_all(folder, is_quick)
-
-
-NEUROGAZE = OwnFolds(
+NEUROGAZE = System(
     run=reproduce_neurogaze,
     name="neurogaze",
     title="NeuroGaze-Distill",
@@ -364,9 +353,8 @@ NEUROGAZE = OwnFolds(
             files=lambda root: files_of(Path(root)),
         )
     },
-    experiments=_experiments,
     differences=differences_of,
-    simulate=_simulate,
+    simulate=simulate_all,
     world="in which EEG tells valence and arousal and faces are drawings that follow them",
     variants={"paper": "as far as notes and abstract tell"},
     tasks={"dreamer": (_TASK,)},

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,14 +12,14 @@ import numpy as np
 import pandas as pd
 
 from physioaffect.data_set import Exclusion
-from physioaffect.datasets import WESAD, World
+from physioaffect.datasets import WESAD
 from physioaffect.errors import ProtocolError, RunError
 from physioaffect.evaluation import Fold, Protocol, window_random
-from physioaffect.evaluation.experiment import Progress
 from physioaffect.evaluation.running.durable import parquet_bytes, write_whole
 from physioaffect.evaluation.sharing import places_of
 from physioaffect.parallel import run_all
 from physioaffect.pinn import Identified
+from physioaffect.progress import Progress, silent
 from physioaffect.reproduce.pinn_folds import (
     EDA_SCORES,
     NEAREST,
@@ -34,11 +33,12 @@ from physioaffect.reproduce.pinn_folds import (
 )
 from physioaffect.reproduce.pinn_reading import differences_of, read_numbers, tell_left_out
 from physioaffect.reproduce.pinn_windows import PinnTable, pinn_recipe, pinn_table
-from physioaffect.reproduce.running import FILE, QUICK_PEOPLE, Reproduction
+from physioaffect.reproduce.running import QUICK_PEOPLE, Reproduction, write_json
 from physioaffect.reproduce.scores import PLAIN_SCORES, mean_of
+from physioaffect.reproduce.simulated import wesad_with_effects
 from physioaffect.reproduce.values import Experiment, Published, Request, Row, System
 
-__all__ = ["PINN", "PINN_PUBLISHED", "OwnFolds", "reproduce_pinn"]
+__all__ = ["PINN", "PINN_PUBLISHED", "reproduce_pinn"]
 
 _OVER = "five folds, of which nothing says that people or conditions were held out"
 _SOURCE = "abstract of arXiv 2505.18169"
@@ -119,7 +119,7 @@ def reproduce_pinn(  # noqa: PLR0913  All options are named.
             f"{PINN.title} runs one task on {WESAD.title}, got {', '.join([task, *others])}. Use one of "
             f"{', '.join(known)}."
         )
-    tell = progress or (lambda _what, _done, _total: None)
+    tell = progress or silent
     is_own_world = root is None
     out.mkdir(parents=True, exist_ok=True)
     if root is None:
@@ -128,15 +128,8 @@ def reproduce_pinn(  # noqa: PLR0913  All options are named.
         tell("simulating", 1, 1)
     if quick and subjects is None:
         subjects = list(WESAD.sources(root))[:QUICK_PEOPLE]
-    n_read = 0
-
-    def tell_reading(_who: str, total: int) -> None:
-        nonlocal n_read
-        n_read += 1
-        tell("reading", n_read, total)
-
     table, exclusions, is_simulated = pinn_table(
-        root, task=task, subjects=subjects, n_jobs=n_jobs, progress=tell_reading
+        root, task=task, subjects=subjects, n_jobs=n_jobs, progress=tell
     )
     request = Request(
         dataset=WESAD,
@@ -168,8 +161,7 @@ def reproduce_pinn(  # noqa: PLR0913  All options are named.
         n_people=len(np.unique(table.people)),
         path=out,
     )
-    text = json.dumps(made.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(out / FILE, (text + "\n").encode())
+    write_json(made)
     from physioaffect.reproduce.page import write_page  # noqa: PLC0415  jinja2 is late.
 
     write_page(made)
@@ -305,29 +297,7 @@ def _experiments(request: Request) -> Sequence[Experiment]:
     ]
 
 
-def _simulate(folder: Path, is_quick: bool) -> Path:
-    path = folder / "wesad"
-    if not path.exists():
-        partial = folder / "wesad.partial"
-        WESAD.simulate(  # type: ignore[misc]
-            partial,
-            World.planted(),
-            n_subjects=3 if is_quick else WESAD.n_subjects,
-            max_seconds=240 if is_quick else None,
-            is_raw_written=False,
-        )
-        partial.rename(path)
-    return path
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnFolds(System):
-    """A system that `evaluate` cannot express: ``run`` takes what `reproduce` takes."""
-
-    run: Callable[..., Reproduction]
-
-
-PINN = OwnFolds(
+PINN = System(
     run=reproduce_pinn,
     name="pinn",
     title="Multi-task PINN",
@@ -336,7 +306,7 @@ PINN = OwnFolds(
     datasets={"wesad": WESAD},
     experiments=_experiments,
     differences=differences_of,
-    simulate=_simulate,
+    simulate=wesad_with_effects,
     world="in which affect shows by as much as was planted, and skin does not obey the equation",
     variants={"paper": "as far as the abstract tells"},
     tasks={"wesad": ("affect_3class", "stress")},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from physioaffect.evaluation import make_table
 from physioaffect.features import Motion, Recipe, Temperature, extract
 from physioaffect.features._windowed import mean, per_window, table
 from physioaffect.pinn import usable_conditions
+from physioaffect.progress import Progress
 from physioaffect.recording import Trial
 from physioaffect.reproduce.wesad_features import _bvp
 from physioaffect.windows import Intervals, Windowing
@@ -123,7 +124,7 @@ def pinn_table(
     task: str = "affect_3class",
     subjects: Sequence[str] | None = None,
     n_jobs: int = 1,
-    progress: Any = None,
+    progress: Progress | None = None,
 ) -> tuple[PinnTable, list[Exclusion], bool]:
     """Read WESAD and keep the conditions that have physiology, EDA and a complete questionnaire.
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold
 
 from physioaffect.data_set import Report, Target, Task
-from physioaffect.datasets import DEAP, DREAMER, World
+from physioaffect.datasets import DEAP, DREAMER
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import Fold, Protocol, get_model, loso
 from physioaffect.evaluation.protocols import codes
@@ -23,6 +22,7 @@ from physioaffect.reproduce.histn_windows import one_unit
 from physioaffect.reproduce.rbtransformer_tokens import RBTransformerTokens
 from physioaffect.reproduce.rbtransformer_training import PublishedRBTransformer
 from physioaffect.reproduce.scores import PLAIN_SCORES
+from physioaffect.reproduce.simulated import dreamer_without_affect
 from physioaffect.reproduce.smote import Smote
 from physioaffect.reproduce.values import Experiment, Published, Request, System
 from physioaffect.windows import Windowing
@@ -277,13 +277,6 @@ def _differences(request: Request) -> tuple[str, ...]:
     )
 
 
-def _simulate(folder: Path, is_quick: bool) -> Path:
-    path = folder / "DREAMER.mat"
-    if not path.exists():
-        DREAMER.simulate(path, World.null(), n_subjects=3 if is_quick else 23, max_seconds=62)  # type: ignore[misc]
-    return path
-
-
 _TASKS: Callable[[str], tuple[str, ...]] = lambda dataset: (  # noqa: E731
     *_SCALES,
     *(f"{scale}_{_N_CLASSES[dataset]}class" for scale in _SCALES),
@@ -301,7 +294,7 @@ RBTRANSFORMER_SYSTEM = System(
     datasets={"dreamer": DREAMER, "deap": replace(DEAP, select=None)},
     experiments=_experiments,
     differences=_differences,
-    simulate=_simulate,
+    simulate=dreamer_without_affect,
     variants={
         "paper": "each channel standardised by itself, bands 4-8-13-30-45 Hz, high above the middle",
         "code": "all channels standardised together, bands 4-8-14-31-49 Hz, high from the middle on",

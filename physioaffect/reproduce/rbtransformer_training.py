@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import nn
 
 from physioaffect.evaluation import Fold
 from physioaffect.graphs import Input, NetworkClassifier, RBTransformerClassifier
+from physioaffect.progress import Progress
 from physioaffect.training import Schedule, Training
 
 __all__ = ["Part", "PublishedRBTransformer"]
@@ -94,7 +95,7 @@ class PublishedRBTransformer(NetworkClassifier):
         seeds: Sequence[int],
         groups: ArrayLike | None = None,  # noqa: ARG002
         checkpoint: Path | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> list[Any]:
         """Train one network a fold."""
         own = []

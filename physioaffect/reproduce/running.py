@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,17 +15,16 @@ import xarray as xr
 from physioaffect.data_set import DataSet
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation import Result, evaluate
-from physioaffect.evaluation.experiment import Progress
-from physioaffect.evaluation.results import by_trial
 from physioaffect.evaluation.running.durable import write_whole
+from physioaffect.evaluation.scoring import by_trial
 from physioaffect.features import open_features, save_features
+from physioaffect.progress import Progress, silent
 from physioaffect.reproduce.scores import mean_of
 from physioaffect.reproduce.values import Experiment, Request, Row, System
 
-__all__ = ["Reproduction", "reproduce", "rows_of"]
+__all__ = ["Reproduction", "reproduce", "rows_of", "write_json"]
 
 QUICK_PEOPLE = 3
-FILE = "reproduction.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,10 +140,8 @@ def reproduce(  # noqa: PLR0913  All options are named.
         raise ProtocolError(
             f"{system.title} has no task {unknown[0]!r} on {dataset.title}: use some of {', '.join(known)}."
         )
-    # A network with two answers is no model of `evaluate`: such a system runs its folds itself.
-    own: Callable[..., Reproduction] | None = getattr(system, "run", None)
-    if own is not None:
-        return own(
+    if system.run is not None:
+        return system.run(
             root,
             out=out,
             quick=quick,
@@ -166,7 +163,7 @@ def reproduce(  # noqa: PLR0913  All options are named.
         device=device,
     )
     if root is None:
-        tell_simulating = progress or (lambda _what, _done, _total: None)
+        tell_simulating = progress or silent
         tell_simulating("simulating", 0, 1)
         (out / "simulated").mkdir(parents=True, exist_ok=True)
         root = system.simulate(out / "simulated", quick)
@@ -219,10 +216,15 @@ def reproduce(  # noqa: PLR0913  All options are named.
     )
     from physioaffect.reproduce.page import write_page  # noqa: PLC0415  jinja2 is not needed before.
 
-    text = json.dumps(made.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(out / FILE, (text + "\n").encode())
+    write_json(made)
     write_page(made)
     return made
+
+
+def write_json(made: Reproduction) -> None:
+    """Write ``reproduction.json`` into the folder of the results."""
+    text = json.dumps(made.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(made.path / "reproduction.json", (text + "\n").encode())
 
 
 def _dataset_of(system: System, root: Path | str | None) -> DataSet:
@@ -250,15 +252,7 @@ def _kept_table(
     n_jobs: int,
     progress: Progress | None,
 ) -> xr.Dataset:
-    done = 0
-
-    def tell(_who: str, total: int) -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress("reading", done, total)
-
-    save_features(dataset, root, experiment.recipe, path, subjects=subjects, n_jobs=n_jobs, progress=tell)
+    save_features(dataset, root, experiment.recipe, path, subjects=subjects, n_jobs=n_jobs, progress=progress)
     return open_features(path).load()
 
 

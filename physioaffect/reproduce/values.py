@@ -6,12 +6,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from physioaffect.data_set import DataSet, Task
 from physioaffect.evaluation import Protocol
 from physioaffect.features import Recipe
 from physioaffect.reproduce.scores import Score
+
+if TYPE_CHECKING:
+    from physioaffect.reproduce.running import Reproduction
 
 __all__ = ["Experiment", "Over", "Published", "Request", "Row", "System"]
 
@@ -142,6 +145,10 @@ class Row:
         return f"{self.mean:.2f}" if math.isnan(self.sd) else f"{self.mean:.2f} ± {self.sd:.2f}"
 
 
+def _none(_request: Request) -> Sequence[Experiment]:
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class System:
     """A published system.
@@ -152,8 +159,8 @@ class System:
         Name on the command line; in the table's head; the paper; where it is.
     datasets : mapping from str to DataSet
         Those it was published on that can be read here; the first is simulated where no path is given.
-    experiments : callable
-        ``experiments(request)``: what is run.
+    experiments : callable, optional
+        ``experiments(request)``: what is run. Default: nothing that `evaluate` could run.
     differences : callable
         ``differences(request)``: in what this is not what was published, in sentences.
     simulate : callable
@@ -166,6 +173,9 @@ class System:
         Tasks by name of the data set; the first is what a quick run does.
     default_tasks : mapping from str to sequence of str
         Those that a run does unless told otherwise.
+    run : callable, optional
+        What `physioaffect.reproduce.reproduce` calls instead of `evaluate`, with its own arguments but
+        ``variant``: of a system that `evaluate` cannot express, such as a network with two answers.
     """
 
     name: str
@@ -173,7 +183,7 @@ class System:
     citation: str
     url: str
     datasets: Mapping[str, DataSet]
-    experiments: Callable[[Request], Sequence[Experiment]]
+    experiments: Callable[[Request], Sequence[Experiment]] = _none
     differences: Callable[[Request], tuple[str, ...]]
     simulate: Callable[[Path, bool], Path]
     variants: Mapping[str, str]
@@ -182,3 +192,4 @@ class System:
     world: str = (
         "in which signals say nothing of affect: what a protocol finds, it finds in trials and people"
     )
+    run: Callable[..., Reproduction] | None = None

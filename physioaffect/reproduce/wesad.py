@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from physioaffect.datasets import WESAD, World
+from physioaffect.datasets import WESAD
 from physioaffect.evaluation import loso, window_random
 from physioaffect.features import Recipe
 from physioaffect.recording import Signal, Trial
 from physioaffect.reproduce.scores import PLAIN_SCORES
+from physioaffect.reproduce.simulated import wesad_with_effects
 from physioaffect.reproduce.values import Experiment, Published, Request, System
 from physioaffect.reproduce.wesad_features import MODALITIES, WESAD_BOTH, WesadStatistics
 from physioaffect.windows import Intervals, Windowing
@@ -182,18 +182,6 @@ def _differences(request: Request) -> tuple[str, ...]:
     )
 
 
-def _simulate(folder: Path, is_quick: bool) -> Path:
-    path = folder / "wesad"
-    if not path.exists():
-        partial = folder / "wesad.partial"
-        seconds = 240 if is_quick else None
-        n_subjects = 3 if is_quick else WESAD.n_subjects
-        world = World.planted()
-        WESAD.simulate(partial, world, n_subjects=n_subjects, max_seconds=seconds, is_raw_written=False)  # type: ignore[misc]
-        partial.rename(path)
-    return path
-
-
 WESAD_SYSTEM = System(
     name="wesad",
     title="WESAD's table",
@@ -205,7 +193,7 @@ WESAD_SYSTEM = System(
     datasets={"wesad": WESAD_BOTH},
     experiments=_experiments,
     differences=_differences,
-    simulate=_simulate,
+    simulate=wesad_with_effects,
     world="in which stress shows by as much as was planted",
     variants={"paper": "as in the paper"},
     tasks={"wesad": ("stress", "affect_3class")},

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 from physioaffect.errors import RunError
 from physioaffect.training.course import Replica
 from physioaffect.training.settings import Training
+from physioaffect.whole_file import replace_file
 
 __all__ = ["Checkpoint", "run_key"]
 
@@ -82,17 +81,10 @@ class Checkpoint:
         # Tensors that share memory are refused by safetensors.
         plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
         content = save(plain, metadata={"told": json.dumps(told)})
-        new = self.path.with_suffix(".tmp")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with new.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
+            replace_file(self.path, content)
         except OSError as error:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)
             raise RunError(
                 f"{self.path} cannot be written: {error.strerror}. What was saved before is kept: make room "
                 "on that disk, and train again."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from physioaffect.errors import ProtocolError
+from physioaffect.progress import Progress
 from physioaffect.training.checkpoint import Checkpoint, run_key
 from physioaffect.training.course import Course, Epoch, State, Trained
 from physioaffect.training.layers import MaxNorm
@@ -38,7 +39,7 @@ class Group:
     training: Training
     device: torch.device
     checkpoint: Checkpoint | None
-    tell: Callable[[str, int, int], None]
+    tell: Progress
     _finished: dict[int, Trained] = field(default_factory=dict)
     _step: int = 0
 

@@ -1,8 +1,9 @@
-"""Reading what physioaffect saved as tensors with JSON beside them in one safetensors file."""
+"""Tensors with JSON beside them in one safetensors file: how networks, teachers and students are saved."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,48 @@ from typing import Any
 from torch import Tensor
 
 from physioaffect.errors import DataError
+from physioaffect.whole_file import save_file
 
-__all__ = ["read_tensor_file"]
+__all__ = ["read_tensor_file", "refuse_other_weights", "write_tensor_file"]
 
 _LARGEST_FILE = 2**31
 _LONGEST_TEXT = 10_000_000
+
+
+def write_tensor_file(
+    path: Path, kind: str, *, key: str, told: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> Path:
+    """Write a file that `read_tensor_file` reads; nothing in it can be run.
+
+    Parameters
+    ----------
+    path : Path
+        The file, named ``.safetensors``; what is there is replaced as a whole.
+    kind : str
+        What it holds, for messages: "network", "student".
+    key : str
+        Under which the metadata hold ``told`` as JSON.
+    told : mapping
+        What is to be known of the tensors, its ``format`` a whole number.
+    tensors : mapping from str to Tensor
+        Weights and buffers, on any device.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    DataError
+        If the file has another suffix, or cannot be written.
+    """
+    from safetensors.torch import save  # noqa: PLC0415  An extra.
+
+    if path.suffix != ".safetensors":
+        raise DataError(f"A {kind} is saved as a file named .safetensors, got {path.name!r}. Rename it.")
+    # Copies: tensors that share memory are refused by safetensors.
+    plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    return save_file(path, save(plain, metadata={key: json.dumps(told)}))
 
 
 def read_tensor_file(
@@ -75,3 +113,25 @@ def read_tensor_file(
             f"version, {version('physioaffect')}, can read. Update it."
         )
     return told, tensors
+
+
+def refuse_other_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    """Compare names, shapes and types of what is in the file with what the network has.
+
+    Raises
+    ------
+    DataError
+        If they differ.
+    """
+    for name in sorted({*weights, *expected}):
+        there, own = (
+            f"{str(one[name].dtype).removeprefix('torch.')} {tuple(one[name].shape)}"
+            if name in one
+            else "none"
+            for one in (weights, expected)
+        )
+        if there != own:
+            raise DataError(
+                f"The weights in {path} are not those of the network that it describes: {name[:80]} is "
+                f"{there}, expected {own}. It was changed, or written by another version: save it again."
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 from typing import Literal
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from physioaffect.errors import ProtocolError, RunError
+from physioaffect.progress import Progress
 from physioaffect.training.checkpoint import Checkpoint
 from physioaffect.training.course import Course, Replica, Trained
 from physioaffect.training.group import Group
@@ -26,7 +27,6 @@ from physioaffect.training.threads import torch_threads
 __all__ = ["Progress", "train"]
 
 # Called with (name of the replica, epochs that are over, epochs there are).
-Progress = Callable[[str, int, int], None]
 
 
 def train(  # noqa: PLR0913  All that training depends on, by name.

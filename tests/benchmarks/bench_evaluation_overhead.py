@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from support.tables import VALENCE
 
 from physioaffect.datasets import DREAMER
-from physioaffect.evaluation import evaluate, experiment
+from physioaffect.evaluation import evaluate, evaluating
 from physioaffect.evaluation.protocols import get_protocol
 from physioaffect.evaluation.running import fitting
 from physioaffect.evaluation.running.fitting import run_jobs
@@ -159,7 +159,7 @@ def bench_share_of_a_network_run(benchmark, monkeypatch, capsys):
     """How much of a short run of DGCNN, permutations and importance included, is not fitting or reporting."""
     features = dreamer_features()
     network_estimator = importlib.import_module("physioaffect.graphs.network_estimator")
-    places = [(network_estimator, "train"), (fitting, "fit"), (experiment, "write_report")]
+    places = [(network_estimator, "train"), (fitting, "fit"), (evaluating, "write_report")]
     watch = Stopwatch(monkeypatch, places)
     benchmark.pedantic(
         lambda: evaluate(features, task=VALENCE, models=["dgcnn"], protocols=["loso"]), rounds=1

@@ -260,6 +260,15 @@ def test_progress_tells_every_subject():
     assert told == [("1", 1, 2), ("2", 2, 2)]
 
 
+def test_a_name_stands_for_its_data_set_and_nothing_else_is_taken(tmp_path):
+    with pytest.raises(DataError, match=r"Unknown data set 'dreamr': use one of "):
+        check("dreamr", tmp_path)
+    with pytest.raises(DataError, match=r"has no DREAMER\.mat"):
+        check("dreamer", tmp_path)
+    with pytest.raises(TypeError, match=r"got a Trial\. What of one recording .* quality_summary\(trial\)\."):
+        check(trial("1", "a"), tmp_path)  # type: ignore[arg-type]
+
+
 class TestFaces:
     def faces(self, *given: Face, **changes: Any) -> FaceSet:
         values: dict[str, Any] = {

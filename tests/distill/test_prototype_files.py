@@ -56,7 +56,7 @@ def test_equal_prototypes_make_equal_files_whatever_the_name_and_the_time(path: 
     assert other.read_bytes() == path.read_bytes()
     assert beside(other).read_bytes() == beside(path).read_bytes()
     assert load_prototypes(other).digest == load_prototypes(path).digest
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_the_order_of_tensors_and_keys_in_the_files_does_not_matter(path: Path) -> None:

@@ -13,7 +13,12 @@ from support.prototype_worlds import world
 
 from physioaffect.distill.anchors import ANCHORS
 from physioaffect.distill.controls import one_hot_prototypes
-from physioaffect.distill.prototype_plots import plot_counts, plot_map, plot_similarity, plot_stability
+from physioaffect.distill.prototype_plots import (
+    plot_prototype_map,
+    plot_prototype_similarity,
+    plot_prototype_stability,
+    plot_prototypes,
+)
 from physioaffect.distill.prototypes import Prototypes, valence_arousal_prototypes
 from physioaffect.distill.stability import split_half_stability
 from physioaffect.errors import DataError
@@ -31,7 +36,7 @@ def drawn(figure: Figure) -> Figure:
 
 def test_counts_stand_in_their_cells() -> None:
     grid = made(5)
-    ax = drawn(plot_counts(grid, title="t")).axes[0]
+    ax = drawn(plot_prototypes(grid, title="t")).axes[0]
     assert len(ax.texts) == 25
     for text in ax.texts:
         valence, arousal = text.get_position()
@@ -48,7 +53,7 @@ def test_counts_stand_in_their_cells() -> None:
 def test_empty_cells_are_hatched_and_point_to_their_source() -> None:
     grid = made(7)
     assert grid.n_empty == 24
-    ax = drawn(plot_counts(grid)).axes[0]
+    ax = drawn(plot_prototypes(grid)).axes[0]
     hatched = [one for one in ax.patches if isinstance(one, Rectangle) and one.get_hatch()]
     middles = np.array([[one.get_x() + one.get_width() / 2, one.get_y() + 1 / 7] for one in hatched])
     assert_allclose(middles, grid.centres[grid.is_empty])
@@ -63,7 +68,7 @@ def test_empty_cells_are_hatched_and_point_to_their_source() -> None:
 
 def test_similarities_are_coloured_between_their_ends() -> None:
     grid = made(7)
-    ax = drawn(plot_similarity(grid)).axes[0]
+    ax = drawn(plot_prototype_similarity(grid)).axes[0]
     image = ax.images[0]
     own = grid.similarity[np.ix_(~grid.is_empty, ~grid.is_empty)]
     assert_allclose(np.asarray(image.get_array()), own)
@@ -78,7 +83,7 @@ def test_the_map_keeps_distances_of_what_lies_in_a_plane() -> None:
     grid = valence_arousal_prototypes(
         [[3, 1, 0], [0, 2, 1], [1, 0, 1]], [-0.5, 0.5, 0.5], [0.5, 0.5, -0.5], k=2
     )
-    for ax in drawn(plot_map(grid)).axes[:2]:
+    for ax in drawn(plot_prototype_map(grid)).axes[:2]:
         marks = [one for one in ax.collections if isinstance(one, PathCollection)]
         at = np.concatenate([np.asarray(one.get_offsets()) for one in marks])
         found = np.sort(np.linalg.norm(at[:, None] - at[None], axis=-1), axis=None)
@@ -88,7 +93,7 @@ def test_the_map_keeps_distances_of_what_lies_in_a_plane() -> None:
 
 
 def test_the_map_says_signs_by_marks_and_shares_by_axes() -> None:
-    figure = drawn(plot_map(made(5), title="t"))
+    figure = drawn(plot_prototype_map(made(5), title="t"))
     assert [ax.get_ylabel() for ax in figure.axes[2:]] == ["valence of the cell", "arousal of the cell"]
     valence = [one for one in figure.axes[0].collections if isinstance(one, PathCollection)]
     assert [len(np.asarray(one.get_offsets())) for one in valence] == [10, 5, 10]
@@ -98,17 +103,21 @@ def test_the_map_says_signs_by_marks_and_shares_by_axes() -> None:
 
 
 def test_the_map_of_prototypes_in_one_dimension_and_of_labels() -> None:
-    drawn(plot_map(valence_arousal_prototypes([[1], [-1], [1]], [-0.5, 0.5, 0.5], [0.5, 0.5, -0.5], k=2)))
-    drawn(plot_map(one_hot_prototypes(list(ANCHORS), ANCHORS, 5, 8)))
-    drawn(plot_counts(one_hot_prototypes(list(ANCHORS), ANCHORS, 13, 8)))
-    drawn(plot_similarity(one_hot_prototypes(["neutral"], ANCHORS, 2, 1)))
+    drawn(
+        plot_prototype_map(
+            valence_arousal_prototypes([[1], [-1], [1]], [-0.5, 0.5, 0.5], [0.5, 0.5, -0.5], k=2)
+        )
+    )
+    drawn(plot_prototype_map(one_hot_prototypes(list(ANCHORS), ANCHORS, 5, 8)))
+    drawn(plot_prototypes(one_hot_prototypes(list(ANCHORS), ANCHORS, 13, 8)))
+    drawn(plot_prototype_similarity(one_hot_prototypes(["neutral"], ANCHORS, 2, 1)))
 
 
 def test_a_map_of_nothing() -> None:
     with pytest.raises(DataError, match="at least 3 filled cells, got 2"):
-        plot_map(valence_arousal_prototypes(np.eye(2), [-1, 1], [0, 0], k=2))
+        plot_prototype_map(valence_arousal_prototypes(np.eye(2), [-1, 1], [0, 0], k=2))
     with pytest.raises(DataError, match="All prototypes are equal"):
-        plot_map(one_hot_prototypes(["neutral"], ANCHORS, 3, 2))
+        plot_prototype_map(one_hot_prototypes(["neutral"], ANCHORS, 3, 2))
 
 
 def test_stability_is_drawn_beside_chance() -> None:
@@ -116,7 +125,7 @@ def test_stability_is_drawn_beside_chance() -> None:
     found = split_half_stability(
         one.X, one.valence, one.arousal, people=one.people, trials=one.trials, k=3, n_splits=10, n_null=19
     )
-    figure = drawn(plot_stability(found, title="t"))
+    figure = drawn(plot_prototype_stability(found, title="t"))
     cells, distinct, geometry = figure.axes
     chance = next(line for line in cells.lines if line.get_marker() == "x")
     assert_allclose(np.asarray(chance.get_ydata()), found.chance)
@@ -129,6 +138,6 @@ def test_no_figure_stays_open() -> None:
     before = mpl.get_backend()
     import matplotlib.pyplot as plt
 
-    plot_map(made(5))
+    plot_prototype_map(made(5))
     assert plt.get_fignums() == []
     assert mpl.get_backend() == before

@@ -10,8 +10,10 @@ from support.tables import VALENCE, feature_table
 from physioaffect.data_set import Exclusion
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import evaluate, get_protocol, make_table, sharing, transductive
+from physioaffect.evaluation.leakage.auditing import audit_plan
 from physioaffect.evaluation.protocols.calibrated import (
     calibrated_rest,
+    calibrated_same_rest,
     calibrated_same_trial,
     calibrated_trials,
 )
@@ -39,6 +41,7 @@ worlds = st.builds(
 protocols = st.one_of(
     st.builds(calibrated_trials, st.integers(1, 4)),
     st.builds(calibrated_rest, st.sampled_from([2.0, 5.0, 300.0])),
+    st.builds(calibrated_same_rest, st.sampled_from([2.0, 5.0, 300.0])),
     st.builds(calibrated_same_trial, st.sampled_from([2, 4, 5.5])),
 )
 
@@ -105,6 +108,35 @@ def test_windows_of_the_same_trial_do_not_overlap_across_the_boundary(step, begi
         assert (shared.subject, shared.trial, shared.samples) == (1, 1, 0)
 
 
+@settings(max_examples=20, deadline=None)
+@given(coords=worlds, step=st.sampled_from([0.5, 1.0, 2.0]), seconds=st.sampled_from([2.0, 3.0, 5.0, 300.0]))
+def test_of_the_same_rest_all_is_tested_that_begins_after_calibration(coords, step, seconds):
+    coords["start"] = step * coords["window"]
+    whole, part = (folds_of(make(seconds), coords) for make in (calibrated_rest, calibrated_same_rest))
+    for without, fold in zip(whole, part, strict=True):
+        assert fold.calibration_idx.tolist() == without.calibration_idx.tolist()
+        rest = coords[(coords["subject"] == fold.name) & (coords["order"] == 0)]
+        added = set(fold.test_idx) - set(without.test_idx)
+        assert set(without.test_idx) <= set(fold.test_idx)
+        assert added == set(rest.index[rest["start"] >= seconds])
+        assert sharing(coords, fold).samples == 0
+
+
+def test_the_audit_calls_the_same_rest_a_leak_and_another_trial_none():
+    coords = coords_of(n_subjects=4, n_trials=8, n_windows=6)
+    found = {
+        protocol.name: audit_plan(coords, folds_of(protocol, coords), protocol)
+        for protocol in (calibrated_rest(4), calibrated_same_rest(4))
+    }
+    assert found["calibrated_rest_4s"]["is_clean"]
+    same = found["calibrated_same_rest_4s"]
+    [leak] = [finding for finding in same["findings"] if finding["severity"] == "leak"]
+    assert leak["kind"] == "trial_shared"
+    # Four windows of the first rest against six of each of seven other trials.
+    assert same["shared"]["trial"] == pytest.approx(4 / 46, abs=1e-6)
+    assert same["shared"]["samples"] == 0
+
+
 def test_what_is_shared_with_calibration_is_measured():
     coords = coords_of(n_subjects=3, n_trials=8)
     for fold in folds_of(calibrated_trials(2), coords):
@@ -143,6 +175,7 @@ def test_who_never_rested_is_left_out_and_reported():
         (calibrated_same_trial(1), "1 s of calibration hold no window of 2 s. Take shorter windows"),
         (calibrated_same_trial(10), "nothing left after calibration"),
         (calibrated_rest(1.5), "1.5 s of calibration hold no window of 2 s"),
+        (calibrated_same_rest(1.5), "1.5 s of calibration hold no window of 2 s"),
     ],
 )
 def test_what_leaves_nobody_to_test_is_refused(protocol, sentence):
@@ -155,6 +188,8 @@ def test_impossible_lengths_are_refused():
         calibrated_trials(0)
     with pytest.raises(ProtocolError, match="calibrated_rest needs more than 0 s, got -1"):
         calibrated_rest(-1)
+    with pytest.raises(ProtocolError, match="calibrated_same_rest needs more than 0 s, got 0"):
+        calibrated_same_rest(0)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +199,8 @@ def test_impossible_lengths_are_refused():
         ("calibrated_trials_7", "calibrated_trials_7"),
         ("calibrated_rest", "calibrated_rest_300s"),
         ("calibrated_rest_90s", "calibrated_rest_90s"),
+        ("calibrated_same_rest", "calibrated_same_rest_300s"),
+        ("calibrated_same_rest_90s", "calibrated_same_rest_90s"),
         ("calibrated_same_trial", "calibrated_same_trial_10s"),
         ("calibrated_same_trial_2.5s", "calibrated_same_trial_2.5s"),
     ],

@@ -15,7 +15,7 @@ from physioaffect.data_set import Task
 from physioaffect.errors import DataError, PhysioaffectError, ProtocolError, RunError
 from physioaffect.evaluation import PerSubjectScaled, Result, evaluate
 from physioaffect.evaluation.models import PriorGuess, get_model
-from physioaffect.evaluation.results import RunFolder
+from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.features import concatenate
 
 
@@ -366,6 +366,9 @@ def test_run_json_says_what_was_asked(tmp_path):
     }
     assert kept["table"]["trials_per_class"] == {"high": 12, "low": 12}
     assert str(tmp_path) not in json.dumps(kept)
+    assert result.shared().loc["loso"].to_dict() == kept["protocols"][0]["shared"]
+    assert result.protocols == ["loso"]
+    assert result.models + result.baselines == list(dict.fromkeys(result.predictions["model"]))
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support.tables import VALENCE, feature_table
 
-from physioaffect.evaluation import PerSubjectScaled, evaluate
+from physioaffect.evaluation import CalibrationReferenced, PerSubjectScaled, evaluate
 from physioaffect.evaluation.models import EvenLDA
 from physioaffect.evaluation.running.fit_details import curves_of, importance_of, linear_importance
 
@@ -68,6 +68,25 @@ def test_linear_models_point_at_the_planted_feature(model):
     assert found["feature"].tolist() == ["a", "b", "c", "d"]
     assert found["value"][1] > 0.9
     assert_allclose(found["value"].sum(), 1)
+
+
+def test_a_feature_that_is_given_twice_has_the_shares_of_both():
+    rng = np.random.default_rng(4)
+    X, people = rng.normal(size=(120, 2)), np.repeat(["A", "B", "C"], 40)
+    X[:, 0] += 50.0 * (people == "B")
+    y = np.tile([0, 1], 60)
+    X[:, 0] += 3 * y
+    rest = X[80:90][y[80:90] == 0], np.zeros(5, dtype=int), people[80:85]
+    model = CalibrationReferenced(LogisticRegression(C=0.01, max_iter=1000)).fit(
+        X[:80], y[:80], groups=people[:80], calibration=rest
+    )
+    found = told_by(model, X[80:], ["a", "b"], groups=people[80:])
+    assert found["feature"].tolist() == ["a", "b"]
+    changed = np.hstack([X[80:], X[80:] - model.levels_["C"]])
+    apart = told_by(model.model_, changed, ["a", "b", "a at rest", "b at rest"])["value"].to_numpy()
+    assert_allclose(found["value"], apart[:2] + apart[2:])
+    assert_allclose(found["value"].sum(), 1)
+    assert found["value"][0] > 0.9
 
 
 def test_it_looks_through_wrappers_and_is_silent_on_neighbours():

@@ -12,8 +12,9 @@ import pytest
 from support.run_folders import NAMES, RUN, files_of, write_run
 
 from physioaffect.errors import RunError
-from physioaffect.evaluation.running.durable import sync_folder, write_whole
+from physioaffect.evaluation.running.durable import write_whole
 from physioaffect.evaluation.running.run_folder import RunFolder
+from physioaffect.whole_file import sync_folder
 
 
 @pytest.fixture(scope="module")

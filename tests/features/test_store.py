@@ -144,12 +144,12 @@ def test_only_the_families_asked_for_are_read(tmp_path):
 
 def test_a_second_call_reads_nobody_again(tmp_path):
     dataset, read = made(tmp_path / "raw")
-    told: list[tuple[str, int]] = []
+    told: list[tuple[str, int, int]] = []
     out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
     before = data_files(out)
     save_features(dataset, tmp_path / "raw", RECIPE, out, progress=lambda *args: told.append(args))
     assert read == ["1", "2", "3", "4"]
-    assert told == [(subject, 4) for subject in "1234"]
+    assert told == [("features", done, 4) for done in (1, 2, 3, 4)]
     assert data_files(out) == before
 
 

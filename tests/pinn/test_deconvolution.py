@@ -1,5 +1,6 @@
 """The convex decomposition on recordings of which every part is known, and on real ones."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -187,6 +188,38 @@ class TestTimeConstants:
         assert one.tau_decay == other.tau_decay
         assert one.tau_rise == other.tau_rise
         assert one.settings == replace(Convex(), tau_rise=one.tau_rise, tau_decay=one.tau_decay)
+
+    def test_their_intervals_hold_the_truth_and_nothing_is_doubted_at_20_dB(self):
+        made = simulate_eda(600, skin=Sudomotor(tau_rise=0.7, tau_decay=3.0), snr_db=20, seed=1000)
+        own = estimate_time_constants(made.eda, sfreq=4.0)
+        assert own.doubts == ()
+        for (low, high), estimate, truth in (
+            (own.rise_interval, own.tau_rise, 0.7),
+            (own.decay_interval, own.tau_decay, 3.0),
+        ):
+            assert low <= estimate <= high < 1.6 * low
+            assert low / 1.05 <= truth <= 1.05 * high
+
+    @pytest.mark.parametrize(
+        ("kernel", "snr_db", "doubt"),
+        [
+            # A response as symmetric as a bell, which no pair of time constants makes.
+            ("bell", 30, "rise and decay are nearly the same"),
+            ("equation", 8, "noise lies .* dB below the responses, which hides how they rise"),
+            ("slow", 30, "the decay of .* s lies at the end of the search"),
+        ],
+    )
+    def test_they_are_doubted(self, kernel, snr_db, doubt):
+        made = simulate_eda(600, snr_db=None, seed=1000)
+        if kernel == "bell":
+            bell = np.exp(-0.5 * ((np.arange(25) / 4 - 3) / 0.8) ** 2)
+            phasic = np.convolve(made.driver, bell / bell.sum())[: len(made.driver)]
+        else:
+            skin = Sudomotor(tau_decay=30.0) if kernel == "slow" else Sudomotor()
+            phasic = skin.respond(made.driver, sfreq=4.0)
+        noise = np.random.default_rng(0).standard_normal(len(phasic)) * phasic.std() * 10 ** (-snr_db / 20)
+        own = estimate_time_constants(made.tonic + phasic + noise, sfreq=4.0)
+        assert re.search(doubt, "; ".join(own.doubts))
 
     def test_too_few_responses_are_refused(self):
         made = simulate_eda(120, rate=1, snr_db=30, seed=3)

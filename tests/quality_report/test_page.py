@@ -93,13 +93,13 @@ def test_only_so_many_are_drawn(study, tmp_path):
         study.store,
         tmp_path / "page.html",
         most_drawn=2,
-        progress=lambda who, total: told.append((who, total)),
+        progress=lambda *done: told.append(done),
     )
     html = page.read_text(encoding="utf-8")
     assert html.count("<article") == 6
     assert html.count('class="plot"') == 1 + 6  # The clip, whose name comes first, and S01.
     assert "Only the first 2 sessions are drawn." in html
-    assert len(told) == told[0][1] == 6
+    assert told == [("report", done, 6) for done in range(1, 7)]
 
 
 def test_a_chosen_subject(study, tmp_path):

@@ -95,7 +95,7 @@ def test_all_of_it_is_written(made: FaceReproduction) -> None:
 
 @pytest.mark.slow
 def test_printed_with_intervals(made: FaceReproduction, capsys: pytest.CaptureFixture[str]) -> None:
-    from physioaffect.cli_distill import print_face_reproduction
+    from physioaffect.cli_reproduce import print_face_reproduction
 
     print_face_reproduction(made)
     shown = capsys.readouterr().out

@@ -22,7 +22,7 @@ def test_what_was_broken_off_leaves_the_one_before(tmp_path):
     checkpoint = saved(tmp_path)
     whole = checkpoint.path.read_bytes()
     for length in (0, 1, 8, len(whole) - 1):
-        checkpoint.path.with_suffix(".tmp").write_bytes(whole[:length])
+        checkpoint.path.with_name("group.safetensors.partial").write_bytes(whole[:length])
         kept = checkpoint.load("k")
         assert kept is not None
         assert kept[0]["weight"].tolist() == [0, 1, 2]

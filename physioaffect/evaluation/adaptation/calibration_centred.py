@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.errors import ProtocolError
-from physioaffect.evaluation.adaptation.wrapping import Part, Wrapper, by_person, flat, kind_of, like
+from physioaffect.evaluation.adaptation.person_levels import PersonLevels
+from physioaffect.evaluation.adaptation.wrapping import Part, by_person, flat, like
 
 __all__ = ["CalibrationCentred"]
 
 Floats = NDArray[np.float64]
 
 
-class CalibrationCentred(Wrapper):
+class CalibrationCentred(PersonLevels):
     r"""Subtract each person's own level from the features, then fit a model: uses calibration.
 
     A window w of person p is taken for :math:`x_w = a_p + b_{y_w} +` noise. The effects b of the labels are
@@ -63,35 +63,18 @@ class CalibrationCentred(Wrapper):
     array([0, 1])
     """
 
-    own_uses = frozenset({"groups", "calibration"})
-
-    def _learn(self, parts: Mapping[str, Part]) -> None:
-        if (kind := kind_of(self.model)) != "features":
-            raise ValueError(
-                f"CalibrationCentred subtracts from features, but {type(self.model).__name__} takes {kind} "
-                "windows. Wrap a model of features."
-            )
-        if "calibration" not in parts or not len(parts["calibration"].X):
-            raise ProtocolError(
-                "CalibrationCentred needs labelled windows of the new person, got none. Pass them to fit as "
-                "calibration=(X, y, groups)."
-            )
-        train = parts["train"]
+    def _levels(self, labelled: Mapping[str, Part]) -> dict[Any, Floats]:
+        train = labelled["train"]
         is_number = np.asarray(train.y).dtype.kind == "f"
-        labelled = [parts[role] for role in ("train", "validation", "calibration") if role in parts]
-        groups = [part.groups for part in labelled if part.groups is not None]
-        if len(groups) < len(labelled):
-            raise ProtocolError(
-                "CalibrationCentred needs the person of each labelled window: pass (X, y, groups)."
-            )
-        self._classes = (
-            None if is_number else np.unique(np.concatenate([np.asarray(part.y) for part in labelled]))
-        )
+        y = [np.asarray(part.y) for part in labelled.values()]
+        self._classes = None if is_number else np.unique(np.concatenate(y))
         within = [_within(values, train.groups) for values in (self._coded(train.y), flat(train.X))]
         self.effects_: Floats = np.linalg.lstsq(*within)[0]
-        rest = np.concatenate([flat(part.X) - self._coded(part.y) @ self.effects_ for part in labelled])
-        people = np.concatenate(groups)
-        self.levels_ = {person: rest[people == person].mean(axis=0) for person in np.unique(people)}
+        rest = np.concatenate(
+            [flat(part.X) - self._coded(part.y) @ self.effects_ for part in labelled.values()]
+        )
+        people = np.concatenate([np.asarray(part.groups) for part in labelled.values()])
+        return {person: rest[people == person].mean(axis=0) for person in np.unique(people)}
 
     def _coded(self, y: Any) -> Floats:
         """Indicators of the classes, or the numbers, (n_windows, n_effects)."""
@@ -99,17 +82,8 @@ class CalibrationCentred(Wrapper):
             return np.asarray(y, dtype=np.float64)[:, np.newaxis]
         return np.asarray(np.equal.outer(y, self._classes), dtype=np.float64)
 
-    def _change(self, part: Part, role: str) -> Any:  # noqa: ARG002  All roles alike.
-        if part.groups is None:
-            raise ProtocolError("CalibrationCentred needs the person of each window: pass groups.")
-        for person in np.unique(part.groups):
-            if person not in self.levels_:
-                raise ProtocolError(
-                    f"CalibrationCentred has no labelled window of subject {person}. Pass some to fit as "
-                    "calibration=(X, y, groups)."
-                )
-        centred = by_person(flat(part.X), part.groups, lambda person, own: own - self.levels_[person])
-        return like(part.X, centred.reshape(part.X.shape))
+    def _changed(self, X: Any, distance: Floats) -> Any:
+        return like(X, distance.reshape(X.shape))
 
 
 def _within(values: Floats, groups: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioaffect.errors import DataError, ProtocolError
-from physioaffect.evaluation.adaptation.wrapping import Part, Wrapper, flat, kind_of, like
+from physioaffect.evaluation.adaptation.wrapping import Part, Wrapper, flat, like, needs_features
 
 __all__ = ["CORAL"]
 
@@ -81,11 +81,7 @@ class CORAL(Wrapper):
     def _learn(self, parts: Mapping[str, Part]) -> None:
         if not self.regularisation >= 0:
             raise ValueError(f"CORAL needs a regularisation of at least 0, got {self.regularisation}.")
-        if (kind := kind_of(self.model)) != "features":
-            raise ValueError(
-                f"CORAL mixes features, but {type(self.model).__name__} takes {kind} windows. Use "
-                "EuclideanAligned."
-            )
+        needs_features(self.model, "CORAL mixes features", "Use EuclideanAligned.")
         source = flat(parts["train"].X)
         target = flat(parts["target"].X) if "target" in parts else source[:0]
         if len(target) < 2:

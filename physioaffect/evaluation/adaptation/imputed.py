@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
-from physioaffect.evaluation.adaptation.wrapping import Part, Wrapper, flat, kind_of, like
+from physioaffect.evaluation.adaptation.wrapping import Part, Wrapper, flat, like, needs_features
 from physioaffect.evaluation.models.tuned import Tuned
 
 __all__ = ["Imputed", "takes_missing"]
@@ -55,11 +55,11 @@ class Imputed(Wrapper):
     keeps_missing = True
 
     def _learn(self, parts: Mapping[str, Part]) -> None:
-        if (kind := kind_of(self.model)) != "features":
-            raise ValueError(
-                f"Imputed fills features, but {type(self.model).__name__} takes {kind} windows. Use a model "
-                "of features, or leave windows with missing samples out."
-            )
+        needs_features(
+            self.model,
+            "Imputed fills features",
+            "Use a model of features, or leave windows with missing samples out.",
+        )
         rows = flat(parts["train"].X)
         self.medians_ = np.zeros(rows.shape[1])
         self.is_known_ = np.isfinite(rows).any(axis=0)

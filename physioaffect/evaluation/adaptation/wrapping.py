@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.models import class_scores, uses_of
 
-__all__ = ["Kind", "Part", "Wrapper", "by_person", "flat", "kind_of", "like"]
+__all__ = ["Kind", "Part", "Wrapper", "by_person", "flat", "kind_of", "like", "needs_features"]
 
 Labelled = tuple[Any, NDArray[Any], NDArray[Any]]
 Unlabelled = tuple[Any, NDArray[Any]]
@@ -35,6 +35,27 @@ def kind_of(model: Any) -> Kind:
         return "covariances"
     layout = getattr(model, "layout", None)
     return "raw" if layout is not None and layout[-1] == "time" else "features"
+
+
+def needs_features(model: Any, does: str, instead: str) -> None:
+    """Refuse a model of raw windows or covariances.
+
+    Parameters
+    ----------
+    model : estimator
+        What is wrapped.
+    does : str
+        Begins the sentence, such as ``"CORAL mixes features"``.
+    instead : str
+        Ends it with what to do.
+
+    Raises
+    ------
+    ValueError
+        If the model takes something else than features.
+    """
+    if (kind := kind_of(model)) != "features":
+        raise ValueError(f"{does}, but {type(model).__name__} takes {kind} windows. {instead}")
 
 
 def flat(X: Any) -> NDArray[np.float64]:
@@ -80,6 +101,10 @@ class Wrapper(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no 
     @abstractmethod
     def _change(self, part: Part, role: str) -> Any:
         """Change windows of a role: one of those, or "test"."""
+
+    def _names(self, names: Sequence[str]) -> Sequence[str]:
+        """Of which feature each feature after the change is."""
+        return names
 
     @property
     def uses(self) -> frozenset[str]:

@@ -53,6 +53,7 @@ from physioaffect.evaluation.models.tangent_logistic import TangentLogistic
 from physioaffect.evaluation.protocols import Fold
 
 __all__ = [
+    "BASELINES",
     "MODELS",
     "EvenLDA",
     "FitsFolds",
@@ -264,21 +265,26 @@ def _clock(model: Any) -> Any:
     return make_pipeline(make_column_transformer((StandardScaler(), columns)), model)
 
 
+_BASELINES_OF_CLASSES: dict[str, Callable[[], Any]] = {
+    "majority": lambda: DummyClassifier(strategy="most_frequent"),
+    "prior": PriorGuess,
+    "clock_forest": lambda: _clock(RandomForestClassifier(50, class_weight="balanced")),
+    "clock_1nn": lambda: _clock(KNeighborsClassifier(1)),
+}
+_BASELINES_OF_NUMBERS: dict[str, Callable[[], Any]] = {
+    "mean": DummyRegressor,
+    "clock_forest": lambda: _clock(RandomForestRegressor(50)),
+    "clock_1nn": lambda: _clock(KNeighborsRegressor(1)),
+}
+# Names of all that any task has.
+BASELINES = tuple(_BASELINES_OF_CLASSES | _BASELINES_OF_NUMBERS)
+
+
 def get_baselines(task: Task) -> dict[str, Any]:
     """Baselines for a task; they see the columns `BASELINE_COLUMNS` and never a feature.
 
     ``majority`` or ``mean``; ``prior`` (guesses by class frequency); ``clock_forest`` and ``clock_1nn``
     (elapsed time and order in the session only).
     """
-    if task.kind == "regression":
-        return {
-            "mean": DummyRegressor(),
-            "clock_forest": _clock(RandomForestRegressor(50)),
-            "clock_1nn": _clock(KNeighborsRegressor(1)),
-        }
-    return {
-        "majority": DummyClassifier(strategy="most_frequent"),
-        "prior": PriorGuess(),
-        "clock_forest": _clock(RandomForestClassifier(50, class_weight="balanced")),
-        "clock_1nn": _clock(KNeighborsClassifier(1)),
-    }
+    own = _BASELINES_OF_NUMBERS if task.kind == "regression" else _BASELINES_OF_CLASSES
+    return {name: make() for name, make in own.items()}

@@ -8,6 +8,7 @@ from typing import Any
 from physioaffect.data_set import Task
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.adaptation.calibration_centred import CalibrationCentred
+from physioaffect.evaluation.adaptation.calibration_referenced import CalibrationReferenced
 from physioaffect.evaluation.adaptation.coral import CORAL
 from physioaffect.evaluation.adaptation.euclidean_alignment import EuclideanAligned
 from physioaffect.evaluation.adaptation.imputed import Imputed
@@ -22,6 +23,7 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "coral": CORAL,
     "ea": EuclideanAligned,
     "imputed": Imputed,
+    "referenced": CalibrationReferenced,
     "scaled": PerSubjectScaled,
     "tuned": tuned,
 }
@@ -35,8 +37,8 @@ def named_model(name: str, task: Task) -> Any:
     name : str
         As for `get_model`; before it, each followed by ``+``, names of ``WRAPPERS``, the outermost first:
         ``centred`` (`CalibrationCentred`), ``coral`` (`CORAL`), ``ea`` (`EuclideanAligned`),
-        ``imputed`` (`Imputed`), ``scaled`` (`PerSubjectScaled`), ``tuned`` (`Tuned`, with the model's usual
-        grid).
+        ``imputed`` (`Imputed`), ``referenced`` (`CalibrationReferenced`), ``scaled`` (`PerSubjectScaled`),
+        ``tuned`` (`Tuned`, with the model's usual grid).
     task : Task
         As for `get_model`.
 

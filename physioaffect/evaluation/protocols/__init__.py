@@ -15,6 +15,7 @@ from physioaffect.data_set import Exclusion, Report
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.calibrated import (
     calibrated_rest,
+    calibrated_same_rest,
     calibrated_same_trial,
     calibrated_trials,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Fold",
     "Protocol",
     "calibrated_rest",
+    "calibrated_same_rest",
     "calibrated_same_trial",
     "calibrated_trials",
     "codes",
@@ -141,6 +143,7 @@ MAKERS: dict[str, tuple[Callable[..., Protocol], str]] = {
     "cross_stimulus": (cross_stimulus, r"(\d+)fold"),
     "calibrated_trials": (calibrated_trials, r"(\d+)"),
     "calibrated_rest": (calibrated_rest, r"(\d+(?:\.\d+)?)s"),
+    "calibrated_same_rest": (calibrated_same_rest, r"(\d+(?:\.\d+)?)s"),
     "calibrated_same_trial": (calibrated_same_trial, r"(\d+(?:\.\d+)?)s"),
 }
 
@@ -161,6 +164,7 @@ PROTOCOLS = {
         cross_dataset,
         calibrated_trials(),
         calibrated_rest(),
+        calibrated_same_rest(),
         calibrated_same_trial(),
     )
 }

@@ -23,7 +23,7 @@ from physioaffect.evaluation.protocols.calibration_windows import (
 from physioaffect.evaluation.protocols.folds import Fold, Protocol, is_categorical
 from physioaffect.evaluation.protocols.loso import loso
 
-__all__ = ["calibrated_rest", "calibrated_same_trial", "calibrated_trials"]
+__all__ = ["calibrated_rest", "calibrated_same_rest", "calibrated_same_trial", "calibrated_trials"]
 
 
 def calibrated_trials(n_trials: int = 3) -> Protocol:
@@ -80,6 +80,32 @@ def calibrated_rest(seconds: float = 300.0) -> Protocol:
             f"Works for a new person who has rested for {seconds:g} s and meets stimuli like those of the "
             "training people."
         ),
+    )
+
+
+def calibrated_same_rest(seconds: float = 300.0) -> Protocol:
+    """`calibrated_rest` that tests what is left of the rest, too: no claim.
+
+    Only the calibration windows leave the test, and windows that reach over the boundary are dropped. So some
+    tested windows are of a trial whose label was given away with its beginning: to know these again takes no
+    sign of rest. The other trials are tested as in `calibrated_rest`, which is what a claim needs.
+
+    Parameters
+    ----------
+    seconds : float
+        Length, from the start of the first window; of a shorter rest, all. Default: five minutes.
+    """
+    _check_seconds("calibrated_same_rest", seconds)
+    return _calibrated(
+        f"calibrated_same_rest_{seconds:g}s",
+        first_of_rest(seconds, keeps_remainder=True),
+        seconds=seconds,
+        holds_out="window",
+        shares=(
+            f"The person, and the trial and label of each one's first rest: {seconds:g} s of it calibrate, "
+            "what is left is tested with the other trials. Stimuli, as in loso."
+        ),
+        claim=None,
     )
 
 

@@ -40,8 +40,11 @@ def first_trials(n_trials: int) -> Divide:
     return divide
 
 
-def first_of_rest(seconds: float) -> Divide:
-    """Calibrate with the beginning of a person's first trial of rest; the other trials are tested."""
+def first_of_rest(seconds: float, *, keeps_remainder: bool = False) -> Divide:
+    """Calibrate with the beginning of a person's first trial of rest; the other trials are tested.
+
+    With ``keeps_remainder`` also what is left of that trial; windows that lie in both parts are dropped.
+    """
 
     def divide(own: pd.DataFrame) -> Division:
         number = _trial_numbers(own)
@@ -49,8 +52,8 @@ def first_of_rest(seconds: float) -> Divide:
         if not is_rest.any():
             return Division(is_rest, ~is_rest)
         is_chosen = number == number[is_rest].min()
-        start, duration = _times(own, number)
-        return Division(is_chosen & (start + duration <= seconds + _SLACK * duration), ~is_chosen)
+        is_before, is_after = _cut(own, number, seconds)
+        return Division(is_chosen & is_before, ~is_chosen | (is_after & keeps_remainder))
 
     return divide
 
@@ -59,9 +62,7 @@ def first_of_trials(seconds: float) -> Divide:
     """Calibrate with the beginning of each trial and test the rest; windows that lie in both are dropped."""
 
     def divide(own: pd.DataFrame) -> Division:
-        start, duration = _times(own, _trial_numbers(own))
-        slack = _SLACK * duration
-        return Division(start + duration <= seconds + slack, start >= seconds - slack)
+        return _cut(own, _trial_numbers(own), seconds)
 
     return divide
 
@@ -87,8 +88,9 @@ def _trial_numbers(own: pd.DataFrame) -> NDArray[np.intp]:
     return np.asarray(numbers.loc[pd.MultiIndex.from_frame(own[keys])], dtype=np.intp)
 
 
-def _times(own: pd.DataFrame, number: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Start of each window after that of its trial's first window, and its length, in seconds."""
-    start = own["start"].to_numpy(dtype=float)
-    first = pd.Series(start).groupby(number).transform("min").to_numpy()
-    return start - first, own["duration"].to_numpy(dtype=float)
+def _cut(own: pd.DataFrame, number: NDArray[np.intp], seconds: float) -> Division:
+    """Windows that end within so many seconds of their trial's first window's start, and that begin after."""
+    start, duration = own["start"].to_numpy(dtype=float), own["duration"].to_numpy(dtype=float)
+    start = start - pd.Series(start).groupby(number).transform("min").to_numpy()
+    slack = _SLACK * duration
+    return Division(start + duration <= seconds + slack, start >= seconds - slack)

@@ -11,7 +11,23 @@ import pandas as pd
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.folds import Indices, Protocol
 
-__all__ = ["CrossValidator"]
+__all__ = ["CrossValidator", "check_coords"]
+
+
+def check_coords(coords: pd.DataFrame) -> None:
+    """Refuse a table from which no protocol can tell whose each window is.
+
+    Raises
+    ------
+    ProtocolError
+        If one of its columns is missing.
+    """
+    needed = {"dataset", "subject", "session", "trial", "stimulus", "window", "target"}
+    if lacking := sorted(needed - set(coords)):
+        raise ProtocolError(
+            f"The coordinates lack {', '.join(lacking)}: a protocol has to know whose each window is. "
+            "Take those of physioaffect.evaluation.make_table, or add the columns."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,12 +58,7 @@ class CrossValidator:
                 f"Protocol {self.protocol.name} lets models see the test windows without labels, which "
                 "scikit-learn does not pass on: use evaluate, or the protocol without _transductive."
             )
-        needed = {"dataset", "subject", "session", "trial", "stimulus", "window", "target"}
-        if lacking := sorted(needed - set(self.coords)):
-            raise ProtocolError(
-                f"The coordinates lack {', '.join(lacking)}: a protocol has to know whose each window is. "
-                "Take those of physioaffect.evaluation.make_table, or add the columns."
-            )
+        check_coords(self.coords)
 
     def split(
         self,

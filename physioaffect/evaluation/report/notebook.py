@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from physioaffect.evaluation.report.words import METRIC_TITLES
+from physioaffect.evaluation.report.words import METRIC_TITLES, title_of_run
 from physioaffect.evaluation.results import Result
 from physioaffect.page.fragment import fragment
 
@@ -28,8 +28,6 @@ def html_of(result: Result) -> str:
         A title, a table and one line about what was evaluated. No scripts, no styles.
     """
     run, about, metric = result.run, result.run["table"], result.metrics[0]
-    title = f"{run['dataset']['title'] if run['dataset'] else 'own data'}: {run['task']['name']}"
-    title += " (SIMULATED DATA)" if about["simulated"] else ""
     found, notes = result.intervals().to_dict("index"), result.notes()
     claims = {protocol["name"]: protocol["claim"] for protocol in run["protocols"]}
     score = f"{METRIC_TITLES[metric]} by trial, mean over people [95 %]"
@@ -45,7 +43,7 @@ def html_of(result: Result) -> str:
         for model in (*run["models"], *run["baselines"])
     ]
     size = f"{about['n_subjects']} people, {about['n_trials']} trials, {about['n_windows']} windows"
-    return fragment(title, pd.DataFrame(rows), [f"{size}; {result.path}"])
+    return fragment(title_of_run(run), pd.DataFrame(rows), [f"{size}; {result.path}"])
 
 
 def _interval(row: dict[Any, Any]) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from physioaffect.evaluation.report.scores_view import Chance, Score
 
-__all__ = ["LEFT", "RIGHT", "ROW", "Chart", "Dot", "Strip", "people_chart", "position", "ticks"]
+__all__ = ["LEFT", "RIGHT", "ROW", "Chart", "Dot", "Strip", "kept_apart", "people_chart", "position", "ticks"]
 
 # In the chart's own units, which are pixels on a wide screen: axis from LEFT to RIGHT, height of a model.
 LEFT, RIGHT, ROW = 12.0, 428.0, 50.0
@@ -67,14 +67,31 @@ def ticks(lowest: float) -> list[tuple[float, str]]:
     return [(position(value, lowest), f"{value:.1f}") for value in values]
 
 
-def _heights(values: pd.Series) -> list[float]:
-    """Offsets that keep people with the same score apart, symmetric around the row's middle."""
+def kept_apart(values: pd.Series, *, apart: float, reach: float) -> list[float]:
+    """Offsets that keep people with the same score apart, symmetric around zero.
+
+    Parameters
+    ----------
+    values : pandas.Series
+        Scores, of which those count as the same that are nearer than half a hundredth.
+    apart, reach : float
+        Between neighbours, if that many stay within the reach on both sides.
+
+    Returns
+    -------
+    list of float
+
+    Examples
+    --------
+    >>> kept_apart(pd.Series([0.5, 0.7, 0.5]), apart=5.0, reach=10.0)
+    [-2.5, 0.0, 2.5]
+    """
     offsets = np.zeros(len(values))
     # Dots nearer than half a dot cover each other like equal ones.
     bins = (values * 100).round()
     for _, rows in values.groupby(bins.to_numpy()).indices.items():
         n = len(rows)
-        step = min(_APART, 2 * _REACH / max(n - 1, 1))
+        step = min(apart, 2 * reach / max(n - 1, 1))
         offsets[rows] = step * (np.arange(n) - (n - 1) / 2)
     return [float(offset) for offset in offsets]
 
@@ -108,7 +125,8 @@ def people_chart(
         known = table[model].dropna()
         middle = ROW * row + _MIDDLE
         dots = []
-        for (person, value), offset in zip(known.items(), _heights(known), strict=True):
+        offsets = kept_apart(known, apart=_APART, reach=_REACH)
+        for (person, value), offset in zip(known.items(), offsets, strict=True):
             dots.append(Dot(position(value, lowest), middle + offset, f"{person}: {value:.3f}"))
             if model not in baselines:
                 places[str(person)].append(f"{dots[-1].x:.1f},{dots[-1].y:.1f}")

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from physioaffect.evaluation.protocols import person_names
-from physioaffect.evaluation.statistics import calibrated_error, expected_calibration_error, reliability
+from physioaffect.evaluation.report.tallies import calibrations, confusion_counts, row_shares
 
 __all__ = [
     "Bin",
@@ -25,7 +24,6 @@ __all__ = [
 ]
 
 _SHADES = 10
-_DRAWS = 50
 # Folds and points beyond these make a learning curve heavier, not clearer.
 _MOST_FOLDS, _MOST_POINTS = 40, 60
 
@@ -44,17 +42,9 @@ def confusions(
     predictions: pd.DataFrame, level: str, models: Sequence[str], classes: Sequence[str]
 ) -> list[Confusion]:
     """Count what was taken for what, a table for each model."""
-    n = len(classes)
-    truth, predicted, of = (
-        pd.Categorical(predictions[name], list(categories)).codes.astype(int)
-        for name, categories in (("truth", classes), ("prediction", classes), ("model", models))
-    )
-    is_shown = (of >= 0) & (truth >= 0) & (predicted >= 0)
-    cells = np.ravel_multi_index([codes[is_shown] for codes in (of, truth, predicted)], (len(models), n, n))
-    tables = np.bincount(cells, minlength=len(models) * n * n).reshape(len(models), n, n)
+    tables = confusion_counts(predictions, models, classes)
     found = []
-    for model, table in zip(models, tables, strict=True):
-        shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    for model, table, shares in zip(models, tables, row_shares(tables), strict=True):
         shades = np.rint(shares * _SHADES).astype(int)
         found.append(Confusion(model, level, table.tolist(), shares.tolist(), shades.tolist()))
     return found
@@ -89,28 +79,17 @@ def reliabilities(
     predictions: pd.DataFrame, models: Sequence[str], classes: Sequence[str]
 ) -> list[Reliability]:
     """Reliability of each model's probabilities; none for a model that gives no usable ones."""
-    columns = [f"p_{name}" for name in classes]
     found = []
-    for model in models:
-        rows = predictions[predictions["model"] == model]
-        p = rows[columns].to_numpy(dtype=float)
-        if not len(rows) or not np.isfinite(p).all() or not np.allclose(p.sum(axis=1), 1, atol=1e-3):
-            continue
-        # Stored with less precision than the sum of a row is checked.
-        p = p / p.sum(axis=1, keepdims=True)
-        truth = rows["truth"].to_numpy()
+    for one in calibrations(predictions, models, classes):
         bins = []
-        for row in reliability(truth, p, classes, subjects=person_names(rows)).to_dict("records"):
+        for row in one.bins.to_dict("records"):
             stated, observed, n = float(row["stated"]), float(row["observed"]), int(row["n"])
             says = f"{n} with a mean stated probability of {stated:.2f}: {observed:.2f} right"
-            radius = 1.5 + 4.5 * math.sqrt(n / len(rows))
+            radius = 1.5 + 4.5 * math.sqrt(n / one.n)
             low, high = 100 - 100 * float(row["low"]), 100 - 100 * float(row["high"])
             bins.append(Bin(100 * stated, 100 - 100 * observed, radius, low, high, says))
-        line = " ".join(f"{one.x:.1f},{one.y:.1f}" for one in bins)
-        error = expected_calibration_error(truth, p, classes)
-        found.append(
-            Reliability(model, error, calibrated_error(p, classes, n_draws=_DRAWS), bins, line, len(rows))
-        )
+        line = " ".join(f"{dot.x:.1f},{dot.y:.1f}" for dot in bins)
+        found.append(Reliability(one.model, one.error, one.unavoidable, bins, line, one.n))
     return found
 
 

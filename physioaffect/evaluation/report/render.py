@@ -37,8 +37,9 @@ from physioaffect.evaluation.report.scores_view import (
     score_rows,
 )
 from physioaffect.evaluation.report.words import METRIC_TITLES
-from physioaffect.evaluation.results import Result, by_trial
+from physioaffect.evaluation.results import Result
 from physioaffect.evaluation.running.durable import write_whole
+from physioaffect.evaluation.scoring import by_trial
 from physioaffect.page import render_page
 
 __all__ = ["METRIC_TITLES", "command_of", "render", "write_report"]

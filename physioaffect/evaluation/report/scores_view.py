@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from physioaffect.evaluation.report.words import BASELINE_TITLES, counted
-from physioaffect.evaluation.results import POOLED, Result
+from physioaffect.evaluation.results import Result
+from physioaffect.evaluation.scoring import POOLED
 
 __all__ = [
     "Chance",

@@ -22,6 +22,7 @@ __all__ = [
     "sentence",
     "signed",
     "title_of",
+    "title_of_run",
 ]
 
 METRIC_TITLES = {
@@ -88,3 +89,15 @@ def marks_of(run: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
     """Watermarks of all that one protocol shows, whatever the model."""
     marks = ["simulated data"] if run["table"]["simulated"] else []
     return marks + (["no claim"] if about["claim"] is None else [])
+
+
+def title_of_run(run: Mapping[str, Any]) -> str:
+    """Say what was evaluated, and whether it was simulated.
+
+    Examples
+    --------
+    >>> title_of_run({"dataset": None, "task": {"name": "stress"}, "table": {"simulated": True}})
+    'own data: stress (SIMULATED DATA)'
+    """
+    title = f"{run['dataset']['title'] if run['dataset'] else 'own data'}: {run['task']['name']}"
+    return f"{title} (SIMULATED DATA)" if run["table"]["simulated"] else title

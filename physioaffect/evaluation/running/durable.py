@@ -1,11 +1,9 @@
-"""Files that are either whole or not there, whatever happens to the process or the machine in between."""
+"""Files and folders of a result, whole or not there, with errors that say how to go on."""
 
 from __future__ import annotations
 
 import errno
 import json
-import os
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,21 +11,17 @@ from typing import Any
 import pandas as pd
 
 from physioaffect.errors import RunError
+from physioaffect.whole_file import replace_file, sync_folder
 
 __all__ = [
-    "PARTIAL",
     "cannot_write",
     "make_folder",
     "parquet_bytes",
     "read_json",
     "read_table",
     "remove",
-    "sync_folder",
     "write_whole",
 ]
-
-# Ending of the name under which a file is written before it is renamed.
-PARTIAL = ".partial"
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -56,20 +50,8 @@ def write_whole(path: Path, content: bytes) -> None:
     ...     [(file.name, file.read_text()) for file in Path(folder).iterdir()]
     [('a.txt', 'whole')]
     """
-    partial = path.with_name(path.name + PARTIAL)
     try:
-        try:
-            with partial.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                # Before the rename: a name that is durable must not stand for bytes that are not.
-                os.fsync(stream.fileno())
-            partial.replace(path)
-        except OSError:
-            with suppress(OSError):  # What stays is ignored, and removed when the folder is opened again.
-                partial.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+        replace_file(path, content)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -97,20 +79,6 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable; nothing where folders cannot be synced (Windows, some networks)."""
-    if os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(handle)
 
 
 def make_folder(path: Path) -> None:

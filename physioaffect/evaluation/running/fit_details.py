@@ -64,7 +64,7 @@ def importance_of(
     """
     if isinstance(model, Wrapper):
         changed = model._change(Part(X, None, groups), "test")
-        return importance_of(model.model_, changed, names, groups=groups)
+        return importance_of(model.model_, changed, model._names(names), groups=groups)
     if isinstance(model, Tuned):
         return importance_of(model.model_, X, names, groups=groups)
     if isinstance(model, Pipeline):
@@ -78,7 +78,9 @@ def importance_of(
         return None
     if values is None or len(values) != len(names):
         return None
-    return pd.DataFrame({"feature": list(names), "value": values})
+    shares = pd.DataFrame({"feature": list(names), "value": values})
+    # A feature that a wrapper gives to the model in two ways has the shares of both.
+    return shares.groupby("feature", sort=False, as_index=False).sum(min_count=1)
 
 
 def linear_importance(weights: NDArray[np.float64], X: NDArray[np.float64]) -> NDArray[np.float64] | None:

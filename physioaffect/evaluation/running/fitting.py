@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -24,12 +24,10 @@ from physioaffect.evaluation.running.fit_details import choices_of, curves_of, i
 from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.table import Table
 from physioaffect.parallel import run_all
+from physioaffect.progress import Progress
 from physioaffect.windows import Windows
 
 __all__ = ["BASELINE", "Job", "run_jobs"]
-
-# Called with (what is being done, how many are done, how many there are).
-Tell = Callable[[str, int, int], None]
 
 # Layout of what baselines see.
 BASELINE = ("coordinate",)
@@ -165,7 +163,7 @@ def _importance(model: Any, job: Job, data: _Data) -> pd.DataFrame | None:
     return importance_of(model, tested, data.names[job.layout], groups=data.groups[rows])
 
 
-def _run_stack(batch: Sequence[Job], data: _Data, folder: str, tell: Tell | None = None) -> _Done:
+def _run_stack(batch: Sequence[Job], data: _Data, folder: str, tell: Progress | None = None) -> _Done:
     """Train a stack that goes on from its checkpoints in the run's folder."""
     uses = uses_of(batch[0].model)
     options: dict[str, Any] = {}
@@ -204,7 +202,7 @@ def run_jobs(
     store: RunFolder,
     *,
     n_jobs: int,
-    tell: Tell,
+    tell: Progress,
     client: Any = None,
 ) -> None:
     """Run the jobs whose parts are not in the folder yet, and write each as soon as it is finished."""
@@ -261,7 +259,7 @@ def _stacks(
     store: RunFolder,
     *,
     n_jobs: int,
-    tell: Tell,
+    tell: Progress,
     client: Any,
 ) -> Iterator[_Done]:
     folder = str(store.checkpoints.absolute())
@@ -288,7 +286,7 @@ def _labelled(batch: Sequence[Job], tables: Sequence[pd.DataFrame | None]) -> pd
 class _Epochs:
     """Adds up the epochs of a stack's networks, which end in any order."""
 
-    def __init__(self, what: str, n_networks: int, tell: Tell) -> None:
+    def __init__(self, what: str, n_networks: int, tell: Progress) -> None:
         self.what, self.n_networks, self.tell = what, n_networks, tell
         self.done: dict[str, int] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from physioaffect.evaluation.statistics.linear_permutation import recognise
 from physioaffect.evaluation.statistics.permutation import permute_predictions
 from physioaffect.evaluation.statistics.refitting import permute_fits
 from physioaffect.evaluation.table import Table
+from physioaffect.progress import Progress
 
 __all__ = ["Refit", "permute"]
 
@@ -38,7 +39,7 @@ def permute(  # noqa: PLR0913
     refit: Refit,
     seed: int,
     n_jobs: int,
-    tell: Callable[[str, int, int], None],
+    tell: Progress,
 ) -> pd.DataFrame:
     """Compare every score with those of permuted labels.
 

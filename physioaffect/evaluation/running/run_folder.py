@@ -1,8 +1,9 @@
 """The folder of a run: written as it grows, whole at every instant, continued where it was broken off.
 
-``run.json`` says what was asked; ``parts/`` holds one Parquet file per finished fold, and ``parts/curves/``
-and ``parts/importance/`` what else is known of it; at the end they become ``predictions.parquet``,
-``curves.parquet`` and ``importance.parquet``, and ``scores.parquet`` and ``report.html`` are added.
+``run.json`` says what was asked; ``parts/`` holds one Parquet file per finished fold, and a folder in it for
+each of ``TABLES`` what else is known of it, such as ``parts/curves/``; at the end they become
+``predictions.parquet``, ``curves.parquet`` and so on, and ``scores.parquet``, ``permutations.parquet`` and
+``report.html`` are added.
 ``log.jsonl`` holds times, which are outside the promise that the same run gives the same bytes.
 
 The order of writing is what makes every instant safe: tables beside a part before the part, which says that
@@ -25,7 +26,6 @@ import pandas as pd
 
 from physioaffect.errors import RunError
 from physioaffect.evaluation.running.durable import (
-    PARTIAL,
     cannot_write,
     make_folder,
     parquet_bytes,
@@ -36,6 +36,7 @@ from physioaffect.evaluation.running.durable import (
 )
 from physioaffect.evaluation.running.run_lock import LOCK, RunLock
 from physioaffect.evaluation.scoring import score
+from physioaffect.whole_file import PARTIAL
 
 __all__ = ["TABLES", "RunFolder", "read_log"]
 

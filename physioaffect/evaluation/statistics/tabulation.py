@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from physioaffect.errors import DataError
+from physioaffect.evaluation.models import BASELINES
+from physioaffect.evaluation.scoring import POOLED
 from physioaffect.evaluation.statistics.comparison import compare_pairs
 from physioaffect.evaluation.statistics.intervals import Method, mean_intervals, note_on
 
-__all__ = ["BASELINES", "BOUNDS", "compare_in", "with_intervals"]
+__all__ = ["BOUNDS", "compare_in", "with_intervals"]
 
-POOLED = "(pooled)"  # As in results.py, which may not be imported here: it shows intervals itself.
 KEYS = ["protocol", "model", "level", "metric"]
-BASELINES = ("majority", "prior", "mean", "clock_forest", "clock_1nn")
 _SHARE, _CORRELATION = (0.0, 1.0), (-1.0, 1.0)
 # Ends of the scale of each metric; one that is not here has none.
 BOUNDS = {

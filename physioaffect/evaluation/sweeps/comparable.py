@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from physioaffect.errors import RunError
-from physioaffect.evaluation.results import POOLED, Result
+from physioaffect.evaluation.results import Result
 from physioaffect.evaluation.running.durable import read_json, read_table
+from physioaffect.evaluation.scoring import POOLED
 from physioaffect.evaluation.sweeps.experiment_file import ExperimentFile
 from physioaffect.evaluation.sweeps.experiment_plan import run_name
 from physioaffect.evaluation.sweeps.sweep import COPY

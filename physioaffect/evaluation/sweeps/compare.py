@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from physioaffect.errors import DataError, ProtocolError
-from physioaffect.evaluation.results import POOLED, interval_method
+from physioaffect.evaluation.results import interval_method
+from physioaffect.evaluation.scoring import POOLED
 from physioaffect.evaluation.statistics import (
     CriticalDifference,
     compare_models,

@@ -11,11 +11,13 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, NamedTuple
 
 from physioaffect.errors import PhysioaffectError, RunError
-from physioaffect.evaluation.experiment import Progress, evaluate
-from physioaffect.evaluation.running.durable import PARTIAL, make_folder, read_json, write_whole
+from physioaffect.evaluation.evaluating import evaluate
+from physioaffect.evaluation.running.durable import make_folder, read_json, write_whole
 from physioaffect.evaluation.running.identity import describe
 from physioaffect.evaluation.sweeps.experiment_file import ExperimentFile
 from physioaffect.evaluation.sweeps.experiment_plan import Experiment, PlannedRun
+from physioaffect.progress import Progress, silent
+from physioaffect.whole_file import PARTIAL
 
 __all__ = ["Outcome", "chosen_runs", "is_finished", "run_experiment"]
 
@@ -77,7 +79,7 @@ def run_experiment(
     """
     planned = chosen_runs(experiment.runs(), only)
     keep_copy(experiment)
-    tell = progress or (lambda _what, _done, _total: None)
+    tell = progress or silent
     hashes: dict[str, str] = {}
     outcomes: list[Outcome] = []
     for number, run in enumerate(planned):

@@ -10,10 +10,11 @@ from numpy.testing import assert_allclose
 
 from physioaffect.errors import DataError
 from physioaffect.evaluation import results
+from physioaffect.evaluation.scoring import POOLED
 from physioaffect.evaluation.scoring.metrics import CLASSIFICATION, REGRESSION
 from physioaffect.evaluation.scoring.ordinal_metrics import ORDINAL
 from physioaffect.evaluation.statistics import compare_in, compare_paired, mean_interval, with_intervals
-from physioaffect.evaluation.statistics.tabulation import BOUNDS, POOLED
+from physioaffect.evaluation.statistics.tabulation import BOUNDS
 
 COLUMNS = ["protocol", "model", "level", "subject", "metric"]
 
@@ -60,7 +61,6 @@ def test_every_row_is_the_interval_of_its_subjects(scores, method):
 def test_it_agrees_with_the_summary_of_a_result(scores):
     table: Any = with_intervals(scores)
     summary = results.summarize(scores)
-    assert results.POOLED == POOLED
     for name in ("mean", "sd", "n_subjects", "pooled"):
         assert_allclose(table[name], summary[name].reindex(table.index), rtol=1e-12)
 

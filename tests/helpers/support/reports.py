@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from physioaffect.evaluation import Result
-from physioaffect.evaluation.results import by_trial, score
+from physioaffect.evaluation.scoring import by_trial, score
 
 CHANNELS = ("Fp1", "Fp2", "F3", "F4", "C3", "Cz", "C4", "O1", "O2")
 BANDS = ("theta", "alpha", "beta")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
@@ -39,13 +39,11 @@ from physioaffect.evaluation.running.run_description import describe_run
 from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.table import Missing, make_table
 from physioaffect.features import Recipe, default_recipe, extract
-from physioaffect.features.extraction import Extracted
+from physioaffect.features.extraction import Extracted, stop_if_broken
 from physioaffect.parallel import open_cluster
+from physioaffect.progress import Progress, silent
 
-__all__ = ["Progress", "evaluate"]
-
-# Called with (what is being done, how many are done, how many there are).
-Progress = Callable[[str, int, int], None]
+__all__ = ["evaluate"]
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "xarray", "mne")
 
@@ -125,17 +123,10 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     RunError
         If ``out`` holds something else.
     """
-    tell = progress or (lambda _what, _done, _total: None)
+    tell = progress or silent
     dataset, root, task = dataset_and_task(data, root, task)
     chosen = chosen_protocols(protocols)
-    if not isinstance(seed, int) or seed < 0:
-        raise ProtocolError(f"seed must be a whole number from 0, got {seed!r}.")
-    if not isinstance(permutations, int) or permutations < 0:
-        raise ProtocolError(f"permutations must be a whole number from 0, got {permutations!r}.")
-    if refit not in get_args(Refit):
-        raise ProtocolError(f"refit must be one of {', '.join(get_args(Refit))}, got {refit!r}.")
-    if missing not in get_args(Missing):
-        raise ProtocolError(f"missing must be one of {', '.join(get_args(Missing))}, got {missing!r}.")
+    _check_options(seed=seed, permutations=permutations, refit=refit, missing=missing)
     named = named_models(models, task)
     for protocol in chosen:
         refuse_ungranted(named, protocol)
@@ -160,10 +151,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="physioaffect-"))
     # What is not registered under its name can differ from another of that name: then the labels and folds
     # themselves are compared, which takes reading the data.
-    is_known = dataset is DATASETS.get(dataset.name if dataset else "") and dataset is not None
-    is_known &= task in (dataset.tasks.values() if dataset else ())
-    is_known &= all(isinstance(p, str) or p is PROTOCOLS.get(p.name) for p in protocols)
-    if is_known and (finished := _finished(folder, request)) is not None:
+    if _are_registered(dataset, task, protocols) and (finished := _finished(folder, request)) is not None:
         return finished
     with open_cluster(cluster, n_workers=n_jobs) as client:
         if isinstance(data, xr.Dataset):
@@ -181,16 +169,13 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
                 keep="eeg" if is_raw else None,
                 strict=strict,
                 n_jobs=n_jobs,
-                progress=_Reading(tell),
+                progress=tell,
                 source_hash=request["data"]["source_hash"],
                 client=client,
             )
         table, unlabelled = make_table(features, task, raw=raw, missing=missing)
         refuse_missing(named, table)
-        if strict and (broken := [item for item in unlabelled if not item.expected]):
-            raise DataError(
-                f"Subject {broken[0].subject}: {broken[0].reason} (Without strict it would be left out.)"
-            )
+        stop_if_broken(unlabelled, strict=strict)
         needs_all = any("validation" in uses_of(model) for model in named.values())
         plans, impossible = make_plans(table, task, chosen, seed, strict=strict, is_validated=needs_all)
         left_out = (*exclusions, *unlabelled, *impossible)
@@ -217,15 +202,20 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
             return _reported(folder)
 
 
-class _Reading:
-    """Counts the subjects that have been read."""
+def _check_options(**options: Any) -> None:
+    for name in ("seed", "permutations"):
+        if not isinstance(options[name], int) or options[name] < 0:
+            raise ProtocolError(f"{name} must be a whole number from 0, got {options[name]!r}.")
+    for name, known in (("refit", get_args(Refit)), ("missing", get_args(Missing))):
+        if options[name] not in known:
+            raise ProtocolError(f"{name} must be one of {', '.join(known)}, got {options[name]!r}.")
 
-    def __init__(self, tell: Progress) -> None:
-        self.tell, self.n_read = tell, 0
 
-    def __call__(self, _subject: str, total: int) -> None:
-        self.n_read += 1
-        self.tell("reading", self.n_read, total)
+def _are_registered(dataset: DataSet | None, task: Task, protocols: Sequence[str | Protocol]) -> bool:
+    """Whether data set, task and protocols are those that go by their names."""
+    if dataset is None or dataset is not DATASETS.get(dataset.name) or task not in dataset.tasks.values():
+        return False
+    return all(isinstance(one, str) or one is PROTOCOLS.get(one.name) for one in protocols)
 
 
 def _only(features: xr.Dataset, subjects: Sequence[str] | None) -> xr.Dataset:

@@ -1,4 +1,4 @@
-"""A feature over the time of a session; a part of `physioaffect.plots`."""
+"""A feature over the time of a session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from physioaffect._drawing import check_is_family, new_figure, units_of
+from physioaffect._drawing import (
+    check_is_family,
+    new_figure,
+    set_title,
+    units_of,
+)
+from physioaffect._style import COLOURS, PAGE, in_style
 from physioaffect.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,9 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["plot_course"]
 
 Floats = NDArray[np.floating[Any]]
-
-# Okabe & Ito's colours, made to be told apart by everyone.
-_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 _SERIES = ("channel", "frontal_pair", "mirror_pair", "caudal_pair", "edge", "pair")
 _PERSON = ("dataset", "subject", "session")
@@ -39,6 +42,7 @@ class _Timeline(NamedTuple):
     is_by_clock: bool
 
 
+@in_style
 def plot_course(values: xr.DataArray, *, trials: str = "trial") -> Figure:
     """Draw a family over the time of one session, its trials marked.
 
@@ -85,7 +89,7 @@ def plot_course(values: xr.DataArray, *, trials: str = "trial") -> Figure:
         else [str(values.attrs.get("formula", values.name or ""))]
     )
     units = units_of(values, len(panels))
-    figure = new_figure(9.0, 1.0 + 1.7 * len(panels))
+    figure = new_figure(PAGE, 0.9 + 1.4 * len(panels))
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     unit_of_time = ("min", 60.0) if line.spans[-1][1] > 300 else ("s", 1.0)
     for index, (ax, name, (factor, unit)) in enumerate(zip(axes, panels, units, strict=True)):
@@ -96,13 +100,14 @@ def plot_course(values: xr.DataArray, *, trials: str = "trial") -> Figure:
         words = name.replace("_", " ")
         ax.set_ylabel(f"{words}\n[{unit}]" if unit else words)
         ax.spines[["top", "right"]].set_visible(False)
-    if axes[0].get_legend_handles_labels()[1]:
-        axes[0].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
+    handles, names = axes[0].get_legend_handles_labels()
+    if names:
+        figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     _name_trials(axes[0], line, seconds=unit_of_time[1])
     how = "time in the session" if line.is_by_clock else "time, trials one after the other"
     axes[-1].set_xlabel(f"{how} [{unit_of_time[0]}]")
     person = str(values["subject"].values[0])
-    figure.suptitle(f"{values.name or 'feature'} of {person}")
+    set_title(figure, f"{values.name or 'feature'} of {person}")
     return figure
 
 
@@ -164,13 +169,15 @@ def _draw(ax: Axes, lines: Floats, labels: list[str], line: _Timeline, *, second
     y = np.insert(lines, breaks, np.nan, axis=0)
     is_single = bool(np.diff(line.bounds).min() == 1)
     style: dict[str, Any] = {"linewidth": 1.2, "marker": "." if is_single else "", "markersize": 3}
-    if len(labels) <= len(_LINES):
-        for column, label, colour in zip(y.T, labels, _LINES, strict=False):
+    if len(labels) <= len(COLOURS):
+        for column, label, colour in zip(y.T, labels, COLOURS, strict=False):
             ax.plot(time, column, color=colour, label=label or "_", **style)
         return
     low, middle, high = _quantiles(y)
-    ax.fill_between(time, low, high, color=_LINES[0], alpha=0.25, linewidth=0, label=f"80 % of {len(labels)}")
-    ax.plot(time, middle, color=_LINES[0], label="median", **style)
+    ax.fill_between(
+        time, low, high, color=COLOURS[0], alpha=0.25, linewidth=0, label=f"80 % of {len(labels)}"
+    )
+    ax.plot(time, middle, color=COLOURS[0], label="median", **style)
 
 
 def _quantiles(y: Floats) -> Floats:
@@ -190,5 +197,5 @@ def _name_trials(ax: Axes, line: _Timeline, *, seconds: float) -> None:
             xytext=(0, 2),
             textcoords="offset points",
             ha="center",
-            fontsize=8,
+            fontsize=7,
         )
