@@ -149,7 +149,7 @@ def scores_of_confusions(
     --------
     >>> found = scores_of_confusions(np.array([[3.0, 1.0], [0.0, 4.0]]))
     >>> [round(float(found[name]), 4) for name in MEASURES]
-    [0.875, 0.873, 0.875]
+    [0.873, 0.875, 0.875]
     """
     hits = np.diagonal(matrices, axis1=-2, axis2=-1).astype(np.float64)
     true, said = matrices.sum(axis=-1), matrices.sum(axis=-2)

@@ -146,7 +146,7 @@ def test_wrong_settings_and_data() -> None:
         does_the_brain_part_help(six, six[:5], labels, np.arange(40))
     with pytest.raises(ValueError, match=r"smallest_effect is a difference of scores from 0 to 1, got -0\.1"):
         does_the_brain_part_help(six, six, labels, np.arange(40), smallest_effect=-0.1)
-    with pytest.raises(ValueError, match="Unknown measure 'auc': use one of accuracy"):
+    with pytest.raises(ValueError, match="Unknown measure 'auc': use one of macro_f1"):
         does_the_brain_part_help(six, six, labels, np.arange(40), measure="auc")
     with pytest.raises(ValueError, match="identities must be one for each of 40 images, got 3"):
         does_the_brain_part_help(six, six, labels, np.arange(3))

@@ -625,7 +625,12 @@ def test_transductive_reports_who_is_left_out_under_its_own_name():
 
 def test_only_what_shares_trials_is_without_a_claim():
     without = [name for name, protocol in PROTOCOLS.items() if protocol.claim is None]
-    assert without == ["window_random", "trial_chunk_5", "calibrated_same_trial_10s"]
+    assert without == [
+        "window_random",
+        "trial_chunk_5",
+        "calibrated_same_rest_300s",
+        "calibrated_same_trial_10s",
+    ]
     assert [name for name, protocol in PROTOCOLS.items() if "window" in protocol.levels] == without
     assert get_protocol("window_random_transductive").claim is None
 

@@ -135,9 +135,9 @@ def test_means_and_intervals_are_those_of_the_result(result):
     figure = plot_subjects(result, protocols="loso")
     table = result.intervals()
     for number, model in enumerate(("lda", "dgcnn")):
-        row = table.loc["loso", model, "trial", "macro_f1"]
+        row = table.loc["loso", model, "trial", "macro_f1"][["mean", "low", "high"]].astype(float)
         bar = figure.axes[0].containers[number]
-        assert_allclose(bar.lines[0].get_ydata(), [row["mean"]])
+        assert_allclose(bar.lines[0].get_ydata().astype(float), [row["mean"]])
         assert_allclose(bar.lines[2][0].get_segments()[0][:, 1], [row["low"], row["high"]])
         below = figure.axes[0].get_xticklabels()[number].get_text()
         assert below.startswith(f"{model}\n{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]")
