@@ -265,7 +265,7 @@ def test_a_name_stands_for_its_data_set_and_nothing_else_is_taken(tmp_path):
         check("dreamr", tmp_path)
     with pytest.raises(DataError, match=r"has no DREAMER\.mat"):
         check("dreamer", tmp_path)
-    with pytest.raises(TypeError, match=r"got a Trial\. What of one recording .*\.quality_summary\(trial\)\."):
+    with pytest.raises(TypeError, match=r"got a Trial\. What of one .*\.quality_summary\(trial\)\."):
         check(trial("1", "a"), tmp_path)  # type: ignore[arg-type]
 
 
