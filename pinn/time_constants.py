@@ -142,12 +142,12 @@ def estimate_time_constants(
     low, high = np.exp(search.intervals())
     intervals = (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
     db = 20 * float(np.log10(np.std(last.phasic[last.is_present]) / np.nanstd(last.residual)))
-    doubts = _doubts((tau_rise, tau_decay), intervals, db)
+    doubts = _doubts((tau_rise, tau_decay), intervals, knot=settings.knot, db=db)
     return TimeConstants(tau_rise, tau_decay, search.value(at), n_bursts, found, *intervals, doubts)
 
 
 def _doubts(
-    constants: tuple[float, float], intervals: Sequence[tuple[float, float]], db: float
+    constants: tuple[float, float], intervals: Sequence[tuple[float, float]], *, knot: float, db: float
 ) -> tuple[str, ...]:
     """Why the constants should not be used, a sentence each."""
     said = []
@@ -166,6 +166,12 @@ def _doubts(
         said.append(
             f"rise and decay are nearly the same ({rise:.2g} and {decay:.2g} s), so that responses have "
             "another shape than the equation's"
+        )
+    low, high = intervals[1]
+    if high > knot:
+        said.append(
+            f"responses may last as long as the level's knots are apart (a decay of {low:.2g} to "
+            f"{high:.2g} s, knots every {knot:g} s), so that their tails may be in the level"
         )
     if db < _LEAST_DB:
         said.append(f"noise lies {db:.0f} dB below the responses, which hides how they rise")
