@@ -15,6 +15,7 @@ from physioaffect.data_folder import data_folder
 from physioaffect.data_set import DataSet
 from physioaffect.errors import DataError
 from physioaffect.faces import FaceSet
+from physioaffect.progress import silent
 
 from .check_faces import FaceTally
 from .check_tally import CheckRow
@@ -123,7 +124,7 @@ def check(
             "can be trusted tells physioaffect.signals.quality.quality_summary(trial)."
         )
     root = data_folder(dataset.name, root)
-    tell = progress or (lambda _what, _done, _total: None)
+    tell = progress or silent
     paths = dataset.files(root)
     tally = _faces(dataset, root, tell) if isinstance(dataset, FaceSet) else _trials(dataset, root, tell)
     if tally.n_read == 0:

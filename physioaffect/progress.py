@@ -10,5 +10,5 @@ Progress = Callable[[str, int, int], None]
 """Called with (what is being done, how many are done, how many there are)."""
 
 
-def silent(_what: str, _done: int, _total: int) -> None:
+def silent(_what: str, _done: int, _total: int | None) -> None:
     """Tell nobody: what is called where no progress was asked for."""

@@ -11,11 +11,11 @@ import pandas as pd
 
 from physioaffect.errors import RunError
 from physioaffect.evaluation.running.durable import read_json, read_table
-from physioaffect.evaluation.scoring import POOLED, by_trial
+from physioaffect.evaluation.scoring import POOLED
 from physioaffect.evaluation.statistics.intervals import Method
 from physioaffect.evaluation.statistics.tabulation import with_intervals
 
-__all__ = ["Cell", "Result", "by_trial", "interval_method", "summarize"]
+__all__ = ["Cell", "Result", "interval_method", "summarize"]
 
 
 def summarize(scores: pd.DataFrame) -> pd.DataFrame:

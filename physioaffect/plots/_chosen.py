@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from physioaffect.evaluation.report.words import marks_of
-from physioaffect.evaluation.results import Result, by_trial
+from physioaffect.evaluation.results import Result
+from physioaffect.evaluation.scoring import by_trial
 
 __all__ = [
     "Cell",

@@ -52,7 +52,7 @@ def write_tensor_file(
         raise DataError(f"A {kind} is saved as a file named .safetensors, got {path.name!r}. Rename it.")
     # Copies: tensors that share memory are refused by safetensors.
     plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    return save_file(path, save(plain, metadata={key: json.dumps(told)}))
+    return save_file(path, save(plain, metadata={key: json.dumps(told, allow_nan=False)}))
 
 
 def read_tensor_file(

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from support.reports import made_result
 
 from physioaffect.errors import DataError
-from physioaffect.evaluation.results import by_trial
+from physioaffect.evaluation.scoring import by_trial
 from physioaffect.evaluation.statistics import expected_calibration_error, reliability
 from physioaffect.evaluation.sweeps.compare import Comparisons
 from physioaffect.plots import plot_confusion, plot_reliability, plot_subjects
