@@ -232,14 +232,15 @@ def _why(shares: dict[str, float]) -> str:
     if not shares:
         return ""
     reasons = ", ".join(
-        f"{share:.0%} {_WORDS[reason]}"
+        f"{share:.0%} {_CLAUSES[reason]}"
         for reason, share in sorted(shares.items(), key=lambda item: -item[1])
         if share >= 0.005
     )
     return f" Of the recording, {reasons}." if reasons else ""
 
 
-_WORDS = {
+# Each goes on after a share, as in: 3 % is missing.
+_CLAUSES = {
     "off_body": "is from a sensor that was not worn",
     "clipped": "is at the end of the sensor's range",
     "flat": "does not change",

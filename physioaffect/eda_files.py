@@ -180,10 +180,10 @@ def draw_refused(refused: UnusableEDA, out: Path, *, device: str) -> dict[str, P
     dict of str to path
         ``eda.png`` and ``eda.pdf``.
     """
-    from physioaffect.eda_masks import plot_masked  # noqa: PLC0415
+    from physioaffect.eda_plots import plot_eda_masks  # noqa: PLC0415
 
     out.mkdir(parents=True, exist_ok=True)
-    figure = plot_masked(refused.signal, title=f"{device}: refused, too little is left")
+    figure = plot_eda_masks(refused.signal, title=f"{device}: refused, too little is left")
     return _saved(figure, out)
 
 

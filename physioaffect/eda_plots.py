@@ -8,38 +8,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect._drawing import new_figure
-from physioaffect.eda_masks import shade, unit_of_time
+from physioaffect._drawing import new_figure, set_title
+from physioaffect._shading import patches_of, shade, spans, unit_of_time
+from physioaffect._style import COLOURS, PAGE, in_style
 from physioaffect.errors import DataError
 from physioaffect.pinn import Bursts, Deconvolution, Uncertainty
+from physioaffect.reasons import reasons_of
 from physioaffect.recording import Signal
+from physioaffect.signals.quality_eda import HIGHEST, LOWEST
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_eda", "plot_parameters", "plot_residual"]
+__all__ = ["plot_eda", "plot_eda_masks", "plot_parameters", "plot_residual"]
 
 Array = NDArray[np.float64]
 
-# Okabe and Ito's colours, which people tell apart who see red and green alike.
-_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE = (
-    "#000000",
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#0072B2",
-    "#D55E00",
-    "#CC79A7",
-)
-_CYCLE = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, _RED, _BLACK)
+_BLUE, _RED, _GREEN, _PURPLE, _ORANGE, _SKY = COLOURS
 # More points than a page has dots are taken together, smallest and largest of each bin.
 _MOST_POINTS = 8000
 # From a curve to the middle of a mark above it.
 _ABOVE_POINTS = 3.0
 
 
+@in_style
 def plot_eda(
     found: Deconvolution,
     *,
@@ -74,11 +68,11 @@ def plot_eda(
     >>> from physioaffect.pinn import deconvolve, simulate_eda
     >>> figure = plot_eda(deconvolve(simulate_eda(120).eda, sfreq=4.0))
     >>> [ax.get_ylabel() for ax in figure.axes]
-    ['EDA (µS)', 'phasic (µS)', 'driver (µS)', 'residual (µS)']
+    ['EDA [µS]', 'phasic [µS]', 'driver [µS]', 'residual [µS]']
     """
     from matplotlib.transforms import ScaledTranslation  # noqa: PLC0415
 
-    figure = new_figure(7.5, 6.2)
+    figure = new_figure(PAGE, 6.2)
     axes = figure.subplots(4, 1, sharex=True, height_ratios=(3, 2, 1.3, 1.0))
     n = len(found.tonic)
     unit, per_second = unit_of_time(n / found.sfreq)
@@ -92,7 +86,7 @@ def plot_eda(
             )
         recorded = np.asarray(signal.data[0], dtype=np.float64)
         _line(axes[0], times, np.where(used, np.nan, recorded), color="0.6", linewidth=0.5)
-    _line(axes[0], times, np.where(used, recorded, np.nan), color=_BLACK, linewidth=0.7, label="recorded")
+    _line(axes[0], times, np.where(used, recorded, np.nan), color="black", linewidth=0.7, label="recorded")
     tonic, phasic = (np.where(used, part, np.nan) for part in (found.tonic, found.phasic))
     if band is not None:
         said = f"{band.level:.0%} interval"
@@ -121,30 +115,91 @@ def plot_eda(
     _line(axes[2], times, np.where(used, found.driver, np.nan), color=_GREEN, linewidth=0.6)
     _draw_residual(axes[3], times, found, None if band is None else band.noise)
     _limits(axes, recorded[used], found, used)
-    masks = shade(axes, found.is_present, found.sfreq, signal, per_second)
     for ax, label in zip(axes, ("EDA", "phasic", "driver", "residual"), strict=True):
-        ax.set_ylabel(f"{label} (µS)")
+        ax.set_ylabel(f"{label} [µS]")
         ax.spines[["top", "right"]].set_visible(False)
         ax.margins(x=0)
-    handles, labels = axes[0].get_legend_handles_labels()
+    stretches = _unused(found, signal)
+    told, _ = axes[0].get_legend_handles_labels()
     axes[0].legend(
-        [*handles, *masks],
-        [*labels, *(str(mask.get_label()) for mask in masks)],
-        fontsize=7,
-        ncols=6,
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        frameon=False,
+        handles=[*told, *patches_of(stretches)], ncols=6, loc="lower left", bbox_to_anchor=(0, 1.0)
     )
     if bursts is not None or band is not None:
-        axes[1].legend(fontsize=7, ncols=4, loc="upper right", frameon=False)
-    axes[-1].set_xlabel(f"time ({unit})")
+        axes[1].legend(ncols=4, loc="upper right")
+    shade(axes, stretches, per_unit=found.sfreq * per_second)  # After the legends, which say it once.
+    axes[-1].set_xlabel(f"time [{unit}]")
     figure.align_ylabels(axes)
     if title:
-        figure.suptitle(title, fontsize=9)
+        set_title(figure, title)
     return figure
 
 
+@in_style
+def plot_eda_masks(signal: Signal, *, title: str = "") -> Figure:
+    """Draw a recording of skin conductance as it is, and below it what is masked for which reason.
+
+    Parameters
+    ----------
+    signal : Signal
+        One channel in microsiemens with its flags, as `MarkQuality` leaves it.
+    title : str
+        Above all.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        The trace, with the end of what skin conducts where it is left; a row for each reason.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from physioaffect.recording import Flag, Signal
+    >>> dry = Signal(
+    ...     data=np.full((1, 400), 0.02),
+    ...     sfreq=4.0,
+    ...     ch_names=("EDA",),
+    ...     kind="eda",
+    ...     unit="uS",
+    ...     flags=np.full(400, Flag.OUT_OF_RANGE, dtype=np.uint8),
+    ... )
+    >>> [label.get_text() for label in plot_eda_masks(dry).axes[1].get_yticklabels()]
+    ['out of range']
+    """
+    figure = new_figure(PAGE, 3.2)
+    trace, rows = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    unit, per_second = unit_of_time(signal.n_times / signal.sfreq)
+    times = np.arange(signal.n_times) / signal.sfreq / per_second
+    values = np.asarray(signal.data[0], dtype=np.float64)
+    is_good = np.isfinite(values) & (signal.flags == 0)
+    trace.plot(times, np.where(is_good, np.nan, values), color="0.6", linewidth=0.7, label="masked")
+    if is_good.any():
+        trace.plot(times, np.where(is_good, values, np.nan), color="black", linewidth=0.7, label="left")
+    for edge, said, is_beyond in (
+        (LOWEST, "least", np.nanmin(values, initial=np.inf) < LOWEST),
+        (HIGHEST, "most", np.nanmax(values, initial=-np.inf) > HIGHEST),
+    ):
+        if is_beyond:
+            label = f"{said} that is believed of skin, {edge:g} µS"
+            trace.axhline(edge, color="#D55E00", linewidth=0.8, linestyle="--", label=label)
+    trace.set_ylabel("EDA [µS]")
+    trace.set_xlim(0, signal.n_times / signal.sfreq / per_second)
+    trace.margins(y=0.1)
+    trace.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
+    known: list[str] = []
+    for reason in reasons_of(signal):
+        stretches = spans(reason.is_it, signal.sfreq * per_second)
+        rows.broken_barh(stretches, (len(known) - 0.4, 0.8), facecolor="0.6", linewidth=0)
+        known.append(reason.title)
+    rows.set_yticks(range(len(known)), known)
+    rows.set(ylim=(len(known) - 0.4, -0.6), xlabel=f"time [{unit}]")
+    for ax in (trace, rows):
+        ax.spines[["top", "right"]].set_visible(False)
+    if title:
+        set_title(figure, title)
+    return figure
+
+
+@in_style
 def plot_residual(found: Deconvolution, *, window: float = 60.0, noise: float | None = None) -> Figure:
     """Draw what neither part explains over time, and whether it is white.
 
@@ -163,13 +218,13 @@ def plot_residual(found: Deconvolution, *, window: float = 60.0, noise: float | 
         The residual; its standard deviation per window; its correlation with itself a while later, with the
         range in which that of white noise lies 95 times of 100.
     """
-    figure = new_figure(7.5, 4.2)
+    figure = new_figure(PAGE, 4.2)
     over_time, size, echo = figure.subplots(3, 1, height_ratios=(1.2, 1, 1))
     n_window = max(2, round(window * found.sfreq))
     times = np.arange(len(found.residual)) / found.sfreq / 60
     _draw_residual(over_time, times, found, noise)
-    over_time.set(ylabel="residual (µS)", xlabel="time (min)")
-    shade([over_time], found.is_present, found.sfreq, None, 60.0)
+    over_time.set(ylabel="residual [µS]", xlabel="time [min]")
+    shade([over_time], _unused(found, None), per_unit=found.sfreq * 60)
     cut = found.residual[: len(found.residual) // n_window * n_window].reshape(-1, n_window)
     enough = np.isfinite(cut).sum(axis=1) >= n_window / 2
     sizes = np.full(len(cut), np.nan)
@@ -178,7 +233,7 @@ def plot_residual(found: Deconvolution, *, window: float = 60.0, noise: float | 
         (np.arange(len(cut)) + 0.5) * window / 60, sizes, ".-", color=_BLUE, markersize=4, linewidth=0.8
     )
     size.set(
-        ylabel=f"SD in {window:g} s (µS)", xlabel="time (min)", ylim=(0, None), xlim=over_time.get_xlim()
+        ylabel=f"SD in {window:g} s [µS]", xlabel="time [min]", ylim=(0, None), xlim=over_time.get_xlim()
     )
     x = np.where(found.is_present, found.residual - np.nanmean(found.residual), 0.0)
     n_lags = min(round(10 * found.sfreq), len(x) - 1)
@@ -188,13 +243,14 @@ def plot_residual(found: Deconvolution, *, window: float = 60.0, noise: float | 
     lags = np.arange(1, n_lags + 1) / found.sfreq
     echo.fill_between(lags, -1.96 / np.sqrt(pairs[1:]), 1.96 / np.sqrt(pairs[1:]), color="0.85", linewidth=0)
     echo.vlines(lags, 0, correlation[1:] / correlation[0], color=_BLUE, linewidth=1)
-    echo.axhline(0, color=_BLACK, linewidth=0.5)
-    echo.set(ylabel="autocorrelation", xlabel="lag (s)")
+    echo.axhline(0, color="black", linewidth=0.5)
+    echo.set(ylabel="autocorrelation", xlabel="lag [s]")
     for ax in (over_time, size, echo):
         ax.spines[["top", "right"]].set_visible(False)
     return figure
 
 
+@in_style
 def plot_parameters(table: pd.DataFrame, *, truth: dict[str, float] | None = None) -> Figure:
     """Draw what was learned in each fold about each person.
 
@@ -221,7 +277,7 @@ def plot_parameters(table: pd.DataFrame, *, truth: dict[str, float] | None = Non
     >>> import pandas as pd
     >>> row = {"parameter": "tau_decay", "unit": "s", "subject": "S2", "fold": 1, "estimate": 2.1}
     >>> [ax.get_ylabel() for ax in plot_parameters(pd.DataFrame([row])).axes]
-    ['tau_decay (s)']
+    ['tau_decay [s]']
     """
     needed = ["parameter", "subject", "fold", "estimate"]
     if missing := [name for name in needed if name not in table.columns]:
@@ -248,23 +304,33 @@ def plot_parameters(table: pd.DataFrame, *, truth: dict[str, float] | None = Non
                 own["estimate"],
                 yerr=error,
                 fmt="os^Dv<>"[index % 7],
-                color=_CYCLE[index % len(_CYCLE)],
+                color=COLOURS[index % len(COLOURS)],
                 markersize=3.5,
                 linewidth=0.8,
                 linestyle="none",
                 label=f"fold {fold}",
             )
         if truth and parameter in truth:
-            ax.axhline(truth[parameter], color=_BLACK, linewidth=0.8, linestyle="--", label="true")
+            ax.axhline(truth[parameter], color="black", linewidth=0.8, linestyle="--", label="true")
         units = set(rows["unit"]) if "unit" in rows.columns else set()
-        ax.set_ylabel(f"{parameter} ({units.pop()})" if len(units) == 1 else parameter)
+        ax.set_ylabel(f"{parameter} [{units.pop()}]" if len(units) == 1 else parameter)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[-1].set_xticks(range(len(subjects)), [str(name) for name in subjects], rotation=90, fontsize=7)
+    axes[-1].set_xticks(range(len(subjects)), [str(name) for name in subjects], rotation=90)
     if len(folds) <= 10:
-        axes[0].legend(
-            fontsize=7, ncols=5, loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, borderaxespad=0.2
-        )
+        axes[0].legend(ncols=5, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2)
     return figure
+
+
+def _unused(found: Deconvolution, signal: Signal | None) -> dict[str, NDArray[np.bool_]]:
+    """What the parts were not made from, by the first of its reasons; missing where none is known."""
+    left = ~found.is_present
+    stretches = {}
+    if signal is not None:
+        stretches = {reason.name: reason.is_first & left for reason in reasons_of(signal)}
+    for is_it in stretches.values():
+        left = left & ~is_it
+    stretches["missing"] = stretches.get("missing", np.zeros_like(left)) | left
+    return {reason: is_it for reason, is_it in stretches.items() if is_it.any()}
 
 
 def _line(ax: Axes, times: Array, values: Array, **options: Any) -> None:

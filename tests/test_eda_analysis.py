@@ -14,8 +14,7 @@ from physioaffect.cli_eda import eda as command
 from physioaffect.devices.session import DeviceSession
 from physioaffect.eda_analysis import analyse_eda
 from physioaffect.eda_files import burst_table, sample_table, summary, write_eda
-from physioaffect.eda_masks import plot_masked
-from physioaffect.eda_plots import plot_eda, plot_parameters, plot_residual
+from physioaffect.eda_plots import plot_eda, plot_eda_masks, plot_parameters, plot_residual
 from physioaffect.errors import DataError
 from physioaffect.pinn import Convex, Sudomotor, deconvolve, find_bursts, simulate_eda
 from physioaffect.recording import Flag, Signal
@@ -246,7 +245,7 @@ class TestPlots:
         legend = figure.axes[0].get_legend()
         assert legend is not None
         labels = {text.get_text() for text in legend.get_texts()}
-        assert {"recorded", "tonic", "movement", "missing", "settling"} <= labels
+        assert {"recorded", "tonic", "motion", "gap", "settling"} <= labels
         with pytest.raises(ValueError, match="Pass the same recording"):
             plot_eda(found.found, signal=replace(found.signal.crop(0, 60)))
 
@@ -265,13 +264,14 @@ class TestPlots:
         data = np.full(2400, 0.02)
         data[100:200] = np.nan
         flags = np.full(2400, Flag.OUT_OF_RANGE, dtype=np.uint8)
+        flags[100:200] = np.uint8(Flag.GAP)
         flags[:50] |= np.uint8(Flag.SETTLING)
         signal = session(data, flags=flags).signals["eda"]
-        figure = plot_masked(signal, title="dry")
+        figure = plot_eda_masks(signal, title="dry")
         assert [label.get_text() for label in figure.axes[1].get_yticklabels()] == [
-            "missing",
-            "settling",
+            "gap",
             "out of range",
+            "settling",
         ]
         legend = figure.axes[0].get_legend()
         assert legend is not None
@@ -287,13 +287,13 @@ class TestPlots:
         line = next(line for line in figure.axes[0].lines if line.get_label() == "recorded")
         assert np.size(line.get_xdata()) < 10_000
         assert np.nanmax(np.asarray(line.get_ydata())) == pytest.approx(eda.max())
-        assert figure.axes[-1].get_xlabel() == "time (h)"
+        assert figure.axes[-1].get_xlabel() == "time [h]"
 
     def test_white_residuals_stay_inside_their_range(self, clean):
         figure = plot_residual(clean.found, noise=0.02)
         assert [ax.get_ylabel() for ax in figure.axes] == [
-            "residual (µS)",
-            "SD in 60 s (µS)",
+            "residual [µS]",
+            "SD in 60 s [µS]",
             "autocorrelation",
         ]
 
@@ -306,7 +306,7 @@ class TestPlots:
         ]
         table = pd.DataFrame(rows).assign(low=0.5, high=6.5)
         figure = plot_parameters(table, truth={"tau_rise": 2.0})
-        assert [ax.get_ylabel() for ax in figure.axes] == ["tau_rise (s)", "tau_decay (s)"]
+        assert [ax.get_ylabel() for ax in figure.axes] == ["tau_rise [s]", "tau_decay [s]"]
         with pytest.raises(DataError, match="lacks fold"):
             plot_parameters(table.drop(columns="fold"))
         with pytest.raises(DataError, match="no rows"):

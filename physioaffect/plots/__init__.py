@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         plot_prototype_stability,
         plot_prototypes,
     )
-    from physioaffect.eda_plots import plot_eda, plot_parameters, plot_residual
+    from physioaffect.eda_plots import plot_eda, plot_eda_masks, plot_parameters, plot_residual
     from physioaffect.graphs import (
         plot_adjacency,
         plot_attention,
@@ -50,6 +50,7 @@ __all__ = [
     "plot_course",
     "plot_covariance",
     "plot_eda",
+    "plot_eda_masks",
     "plot_filters",
     "plot_graph",
     "plot_hierarchy",
@@ -76,6 +77,7 @@ _PLACES = {
     "plot_course": "physioaffect.plots.course",
     "plot_covariance": "physioaffect.plots.covariance",
     "plot_eda": "physioaffect.eda_plots",
+    "plot_eda_masks": "physioaffect.eda_plots",
     "plot_filters": "physioaffect.graphs",
     "plot_graph": "physioaffect.graphs",
     "plot_hierarchy": "physioaffect.graphs",

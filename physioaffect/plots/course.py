@@ -15,6 +15,7 @@ from physioaffect._drawing import (
     set_title,
     units_of,
 )
+from physioaffect._shading import unit_of_time
 from physioaffect._style import COLOURS, PAGE, in_style
 from physioaffect.errors import DataError
 
@@ -91,21 +92,21 @@ def plot_course(values: xr.DataArray, *, trials: str = "trial") -> Figure:
     units = units_of(values, len(panels))
     figure = new_figure(PAGE, 0.9 + 1.4 * len(panels))
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    unit_of_time = ("min", 60.0) if line.spans[-1][1] > 300 else ("s", 1.0)
+    time_unit, seconds = unit_of_time(line.spans[-1][1])
     for index, (ax, name, (factor, unit)) in enumerate(zip(axes, panels, units, strict=True)):
         part = ordered.isel({others[0]: index}) if others else ordered
         labels = [str(label) for label in part[series].values] if series else [""]
         lines = part.values.reshape(len(line.rows), -1).astype(np.float64) * factor
-        _draw(ax, lines, labels, line, seconds=unit_of_time[1])
+        _draw(ax, lines, labels, line, seconds=seconds)
         words = name.replace("_", " ")
         ax.set_ylabel(f"{words}\n[{unit}]" if unit else words)
         ax.spines[["top", "right"]].set_visible(False)
     handles, names = axes[0].get_legend_handles_labels()
     if names:
         figure.legend(handles, names, loc="outside lower center", ncols=len(names))
-    _name_trials(axes[0], line, seconds=unit_of_time[1])
+    _name_trials(axes[0], line, seconds=seconds)
     how = "time in the session" if line.is_by_clock else "time, trials one after the other"
-    axes[-1].set_xlabel(f"{how} [{unit_of_time[0]}]")
+    axes[-1].set_xlabel(f"{how} [{time_unit}]")
     person = str(values["subject"].values[0])
     set_title(figure, f"{values.name or 'feature'} of {person}")
     return figure

@@ -9,43 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioaffect._drawing import new_figure, set_title
+from physioaffect._shading import patches_of, shade, unit_of_time
 from physioaffect._style import COLOURS, PAGE, in_style
 from physioaffect.errors import DataError
 from physioaffect.quality_report.drawing import columns, extremes, robust_scale
-from physioaffect.quality_report.shown_signals import (
-    REASONS,
-    place_of,
-    reasons_of,
-    shown_of,
-    title_of,
-    unit_of,
-)
+from physioaffect.quality_report.shown_signals import place_of, shown_of, title_of, unit_of
+from physioaffect.reasons import reasons_of
 from physioaffect.recording import Events, Signal, Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
 
 __all__ = ["plot_signals"]
 
 Array = NDArray[np.float64]
 
-# The colours of the quality report, paler; hatches, so that print without colour says as much.
-_SHADES = {
-    "gap": ("#dddddd", ""),
-    "missing": ("#b3cfe3", "...."),
-    "off_body": ("#bbbbbb", ""),
-    "flat": ("#efd6e3", "----"),
-    "clipped": ("#fbf6bd", "xxxx"),
-    "out_of_range": ("#b3dfd3", "||||"),
-    "settling": ("#cce8f8", "\\\\\\\\"),
-    "motion": ("#f7dfb3", "////"),
-}
 # More samples than this are drawn as the lowest and the highest of each of 600 columns.
 _MOST_POINTS = 3000
 _MOST_LINES = 12
-_SHORT, _MINUTES = 300.0, 3 * 3600.0
 _KINDS = {"beats": "beats", "steps": "steps", "tags": "tags", "stimuli": "stimuli"}
 
 
@@ -105,7 +87,7 @@ def plot_signals(
     shown = _chosen(recording, names, start, stop)
     first = min(_ends(one)[0] for one in shown.values()) if start is None else start
     last = max(_ends(one)[1] for one in shown.values()) if stop is None else stop
-    unit, seconds = _unit_of_time(last - first)
+    unit, seconds = unit_of_time(last - first)
     heights = [_height(one) for one in shown.values()]
     figure = new_figure(PAGE, sum(heights) + 0.9)
     axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -119,7 +101,7 @@ def plot_signals(
     axes[-1].set_xlabel(f"time [{unit}]")
     axes[-1].set_xlim(first / seconds, last / seconds)
     figure.align_ylabels(axes)
-    if patches := [_patch(reason) for reason in REASONS if reason in found]:
+    if patches := patches_of(found):
         figure.legend(handles=patches, loc="outside lower center", ncols=8)
     own = (
         f"{recording.dataset} {recording.subject}, {_words(recording)}"
@@ -174,12 +156,6 @@ def _ends(one: Signal | Events) -> tuple[float, float]:
     if isinstance(one, Signal):
         return one.start, one.stop
     return (float(one.times[0]), float(one.times[-1])) if len(one.times) else (np.inf, -np.inf)
-
-
-def _unit_of_time(duration: float) -> tuple[str, float]:
-    if duration <= _SHORT:
-        return "s", 1.0
-    return ("min", 60.0) if duration <= _MINUTES else ("h", 3600.0)
 
 
 def _lines(signal: Signal) -> list[int]:
@@ -280,33 +256,9 @@ def _draw_line(ax: Axes, signal: Signal, values: Array, is_good: NDArray[np.bool
 
 
 def _shade(ax: Axes, signal: Signal, seconds: float) -> set[str]:
-    found = set()
-    for reason in reasons_of(signal):
-        edges = np.flatnonzero(np.diff(reason.is_first, prepend=False, append=False))
-        if not edges.size:
-            continue
-        found.add(reason.name)
-        begins, ends = ((signal.start + edges[k::2] / signal.sfreq) / seconds for k in (0, 1))
-        shade, hatch = _SHADES[reason.name]
-        ax.broken_barh(
-            list(zip(begins, ends - begins, strict=True)),
-            (0, 1),
-            transform=ax.get_xaxis_transform(),
-            facecolor=shade,
-            edgecolor="0.55",
-            hatch=hatch,
-            linewidth=0,
-            zorder=0,
-            label=reason.title,
-        )
-    return found
-
-
-def _patch(reason: str) -> Patch:
-    from matplotlib.patches import Patch  # noqa: PLC0415
-
-    shade, hatch = _SHADES[reason]
-    return Patch(facecolor=shade, edgecolor="0.55", hatch=hatch, linewidth=0, label=REASONS[reason][1])
+    found = {reason.name: reason.is_first for reason in reasons_of(signal) if reason.is_first.any()}
+    shade([ax], found, per_unit=signal.sfreq * seconds, start=signal.start / seconds)
+    return set(found)
 
 
 def _draw_events(ax: Axes, name: str, events: Events, seconds: float) -> None:

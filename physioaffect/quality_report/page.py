@@ -20,6 +20,7 @@ from physioaffect.progress import Progress, silent
 from physioaffect.quality_report.recipe_words import parts_of
 from physioaffect.quality_report.session_table import Windows, table_of
 from physioaffect.quality_report.session_view import Picture, SessionView, view_of
+from physioaffect.reasons import REASON_WORDS
 
 __all__ = ["write_quality_report"]
 
@@ -30,16 +31,8 @@ class _OfSubject(NamedTuple):
 
 
 _NONE = Windows(0, {})
-_LEGEND = {
-    "gap": "gap: the device recorded nothing",
-    "missing": "missing: no number in the file",
-    "off_body": "off body",
-    "flat": "flat: no change where a body changes",
-    "clipped": "clipped at an end of the device’s range",
-    "out_of_range": "out of the range of a body",
-    "settling": "settling after the start",
-    "motion": "motion",
-    "rejected": "no trusted interval between beats",
+_LEGEND = {reason: words.meaning for reason, words in REASON_WORDS.items()} | {
+    "rejected": "no trusted interval between beats"
 }
 
 
@@ -107,7 +100,7 @@ def write_quality_report(  # noqa: PLR0913  All options are named.
     -----
     A picture has 600 columns, each with the lowest and the highest sample that falls into it: about 10 kB for
     a signal of any length. A sample that has several reasons counts in the bars for the first in the order
-    of ``REASONS``.
+    of ``REASON_WORDS``.
     """
     sources = dataset.sources(Path(root), subjects)
     of_windows, exclusions = _windows(Path(store)), list(read_exclusions(store))

@@ -14,14 +14,8 @@ from physioaffect.features.eda import EDA
 from physioaffect.features.recipe import Recipe
 from physioaffect.page import number
 from physioaffect.quality_report.drawing import COLUMNS, Columns, band, boxes, columns, robust_scale, ticks
-from physioaffect.quality_report.shown_signals import (
-    REASONS,
-    place_of,
-    reasons_of,
-    shown_of,
-    title_of,
-    unit_of,
-)
+from physioaffect.quality_report.shown_signals import place_of, shown_of, title_of, unit_of
+from physioaffect.reasons import REASON_WORDS, reasons_of
 from physioaffect.recording import Events, Signal, Trial
 from physioaffect.signals.eda import ResampleEDA, scr_peaks
 from physioaffect.signals.quality import unit_notes
@@ -174,7 +168,7 @@ def _of_signal(name: str, signal: Signal, duration: float) -> Picture:
     shares = []
     n_outside = n_all - signal.n_times
     found = {one.name: one for one in reasons_of(signal)}
-    for reason, (_, title) in REASONS.items():
+    for reason, words in REASON_WORDS.items():
         one = found.get(reason)
         n_more = n_outside if reason == "missing" else 0
         n_own, n_overlapping = (
@@ -182,7 +176,7 @@ def _of_signal(name: str, signal: Signal, duration: float) -> Picture:
         )
         if n_overlapping:
             drawn_boxes = boxes(one.is_it, cut) if one else ""
-            shares.append(Share(reason, title, n_own / n_all, n_overlapping / n_all, drawn_boxes))
+            shares.append(Share(reason, words.title, n_own / n_all, n_overlapping / n_all, drawn_boxes))
     factor, unit = unit_of(signal)
     return Picture(
         name=name,

@@ -1,30 +1,16 @@
-"""What is shown of a signal, in which words, and why some of its samples are not trusted."""
+"""What is shown of a signal, and in which words."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.recording import Flag, Signal
+from physioaffect.recording import Signal
 
-__all__ = ["REASONS", "Reason", "place_of", "reasons_of", "shown_of", "title_of", "unit_of"]
+__all__ = ["place_of", "shown_of", "title_of", "unit_of"]
 
 Array = NDArray[np.float64]
 
-# In the order in which a sample with several is counted: what there is nothing of comes first.
-REASONS = {
-    "gap": (Flag.GAP, "gap"),
-    "missing": (None, "missing"),
-    "off_body": (Flag.OFF_BODY, "off body"),
-    "flat": (Flag.FLAT, "flat"),
-    "clipped": (Flag.CLIPPED, "clipped"),
-    "out_of_range": (Flag.OUT_OF_RANGE, "out of range"),
-    "settling": (Flag.SETTLING, "settling"),
-    "motion": (Flag.MOTION, "motion"),
-}
 _ORDER = ("eda", "ppg", "ecg", "ibi", "hr", "resp", "temperature", "acc", "gyro", "emg", "eeg", "eog")
 _TITLES = {
     "acc": "acceleration",
@@ -43,40 +29,6 @@ _TITLES = {
 _UNITS = {"uS": "µS", "degC": "°C", "au": "a.u."}
 # Of these the length of the vector is drawn.
 _VECTORS = ("acc", "gyro")
-
-
-class Reason(NamedTuple):
-    """Why samples are not trusted: ``is_it`` where it holds, ``is_first`` where no earlier reason does."""
-
-    name: str
-    title: str
-    is_it: NDArray[np.bool_]
-    is_first: NDArray[np.bool_]
-
-
-def reasons_of(signal: Signal) -> Iterator[Reason]:
-    """Yield the reasons, in the order of `REASONS`, that hold anywhere.
-
-    A sample belongs to the first of its reasons: where ``is_first`` of all of them is put together, each
-    sample that is not good is there once.
-
-    Examples
-    --------
-    >>> flags = np.array([0, 8, 9, 1], dtype=np.uint8)  # Motion is 8, off the body 1.
-    >>> eda = Signal(data=np.ones((1, 4)), sfreq=4.0, ch_names=("EDA",), kind="eda", unit="uS", flags=flags)
-    >>> [(one.title, one.is_it.sum().item(), one.is_first.sum().item()) for one in reasons_of(eda)]
-    [('off body', 2, 2), ('motion', 2, 1)]
-    """
-    is_left = ~signal.is_good
-    for name, (flag, title) in REASONS.items():
-        is_it = (
-            (signal.flags & int(flag) > 0)
-            if flag
-            else ~np.isfinite(signal.data.sum(axis=0)) & (signal.flags == 0)
-        )
-        if is_it.any():
-            yield Reason(name, title, is_it, is_it & is_left)
-            is_left = is_left & ~is_it
 
 
 def shown_of(signal: Signal) -> tuple[Array, str]:
