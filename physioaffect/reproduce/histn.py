@@ -137,8 +137,8 @@ def _experiments(request: Request) -> Sequence[Experiment]:
 
 def _differences(request: Request) -> tuple[str, ...]:
     quick = (
-        "Quick: three people, three epochs (60 of fine-tuning), block 6 of ten and trial fold 1 of "
-        "six: a check that everything runs, no estimate.",
+        "Quick: three people unless others were named, three epochs (60 of fine-tuning), block 6 of ten and "
+        "trial fold 1 of six: a check that everything runs, no estimate.",
     )
     return (
         *(quick if request.is_quick else ()),

@@ -87,7 +87,10 @@ def tell_left_out(exclusions: Sequence[Exclusion]) -> tuple[str, ...]:
 
 def differences_of(request: Request) -> tuple[str, ...]:
     """In what this is not what was published, in sentences."""
-    quick = ("Quick: three people, 200 steps, one ablation and one baseline: whether it runs, no estimate.",)
+    quick = (
+        "Quick: three people unless others were named, 200 steps, one ablation and one baseline: whether it "
+        "runs, no estimate.",
+    )
     return (
         *(quick if request.is_quick else ()),
         "Neither code nor more than the abstract can be read: the equation's form, the classes, windows, "

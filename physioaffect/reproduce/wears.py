@@ -192,8 +192,8 @@ def _experiments(request: Request) -> Sequence[Experiment]:
 
 def _differences(request: Request) -> tuple[str, ...]:
     quick = (
-        "Quick: three people, five epochs, small forests, clips in three folds and two tests of 16: whether "
-        "everything runs, no estimate.",
+        "Quick: three people unless others were named, five epochs, small forests, clips in three folds and "
+        "two tests of 16: whether everything runs, no estimate.",
     )
     if request.dataset.name == WATCH.name:
         own: tuple[str, ...] = (

@@ -166,7 +166,8 @@ def _experiments(request: Request) -> Sequence[Experiment]:
 
 def _differences(request: Request) -> tuple[str, ...]:
     quick = (
-        "Quick: three people, the task of stress alone, one run of what is random, a window every 20 s.",
+        "Quick: three people unless others were named, the task of stress alone, one run of what is random, "
+        "a window every 20 s.",
     )
     return (
         *(quick if request.is_quick else ()),
