@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,8 @@ from physioaffect.cli_output import OUT, bar, plain, plain_errors
 if TYPE_CHECKING:
     from physioaffect.reproduce import Reproduction
     from physioaffect.reproduce.neurogaze import FaceReproduction
+    from physioaffect.reproduce.page import Line
+    from physioaffect.reproduce.values import Request
 
 __all__ = ["reproduce"]
 
@@ -103,50 +106,15 @@ def reproduce(
 
 def print_reproduction(made: Reproduction) -> None:
     """Print the table, what it may be taken for, and what differs."""
-    from physioaffect.reproduce.page import SCORE_TITLES, lines_of  # noqa: PLC0415
+    from physioaffect.reproduce.page import lines_of  # noqa: PLC0415
 
     blocks = lines_of(made)
     title = f"{made.system.title} on {made.request.dataset.title}"
-    marks = ["QUICK"] if made.request.is_quick else []
-    marks += ["SIMULATED DATA"] if made.request.is_simulated else []
-    table = Table(
-        title=title + (f" ({', '.join(marks)})" if marks else ""),
-        caption="per cent: mean ± SD over folds or people as said; by trial always over people",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    # Narrow enough that the claim never falls off the edge.
-    table.add_column("protocol / model", overflow="fold", max_width=max(14, OUT.width - 66))
-    for column in ("published", "ours", "by trial", "over"):
-        table.add_column(column, justify="right", overflow="fold")
-    others = [row.score for row in blocks[0][0].others] if blocks else []
-    others = others if OUT.width >= 120 + 16 * len(others) else []
-    for score in others:
-        table.add_column(SCORE_TITLES[score], justify="right", no_wrap=True)
-    table.add_column("claim", min_width=10)
+    OUT.print(plain(title + _marks(made.request), style="bold"))
+    OUT.print(plain("In per cent: mean ± SD over folds or people as said; by trial always over people.\n"))
+    widest = max((len(line.first.model) for lines in blocks for line in lines), default=0)
     for lines in blocks:
-        head = lines[0].first
-        shared = f"{head.shared:.0f} % trained on"
-        table.add_row(
-            plain(f"{head.experiment}: {head.protocol}", style="bold"),
-            plain("as published" if head.is_published else "", style="dim"),
-            plain(SCORE_TITLES[head.score], style="dim"),
-            *([""] * (2 + len(others))),
-            plain(f"none: {shared}", style="bold red") if head.claim is None else plain("yes", style="green"),
-        )
-        for line in lines:
-            table.add_row(
-                plain(f"  {line.first.model}"),
-                plain(str(line.published or "")),
-                plain(str(line.first)),
-                plain(str(line.by_trial or "")),
-                plain(f"{line.first.n} {line.first.over}"),
-                *(plain(str(row)) for row in line.others[: len(others)]),
-                "",
-                style="dim" if line.first.is_baseline else "",
-            )
-        table.add_section()
-    OUT.print(table)
+        _print_block(lines, widest)
     for protocol, claim in {lines[0].first.protocol: lines[0].first.claim for lines in blocks}.items():
         said = claim or "Supports no claim: it tests windows of trials that were trained on."
         OUT.print(Text.assemble((f"{protocol}: ", "bold"), said))
@@ -159,15 +127,54 @@ def print_reproduction(made: Reproduction) -> None:
     OUT.print(plain(f"Report: {made.path / 'reproduction.html'}", style="bold"), soft_wrap=True)
 
 
+def _marks(request: Request) -> str:
+    marks = ["QUICK"] if request.is_quick else []
+    marks += ["SIMULATED DATA"] if request.is_simulated else []
+    return f" ({', '.join(marks)})" if marks else ""
+
+
+def _print_block(lines: Sequence[Line], widest: int) -> None:
+    """Print the models of one protocol, with what its numbers are and may be taken for above them."""
+    from physioaffect.reproduce.page import SCORE_TITLES  # noqa: PLC0415
+
+    head = lines[0].first
+    over = sorted({f"{line.first.n} {line.first.over}" for line in lines})
+    told = f": {SCORE_TITLES[head.score]} over {' or '.join(over)}" + (
+        ", as published; " if head.is_published else "; "
+    )
+    claim = (
+        ("supports a claim", "green")
+        if head.claim is not None
+        else (f"no claim, {head.shared:.0f} % trained on", "bold red")
+    )
+    OUT.print(Text.assemble((f"{head.experiment}: {head.protocol}", "bold"), told, claim))
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("", min_width=widest + 2, overflow="fold")
+    others = [row.score for row in lines[0].others]
+    others = others if OUT.width >= 80 + 16 * len(others) else []
+    for column in ("published", "ours", "by trial", *(SCORE_TITLES[score] for score in others)):
+        # As wide as the longest number, so that the blocks stand below one another.
+        table.add_column(column, justify="right", min_width=14, no_wrap=True)
+    for line in lines:
+        table.add_row(
+            plain(f"  {line.first.model}"),
+            plain(str(line.published or "")),
+            plain(str(line.first)),
+            plain(str(line.by_trial or "")),
+            *(plain(str(row)) for row in line.others[: len(others)]),
+            style="dim" if line.first.is_baseline else "",
+        )
+    OUT.print(table)
+    OUT.print()
+
+
 def print_face_reproduction(made: FaceReproduction) -> None:
     """Print the ablation with its controls, the verdict, and what differs from what was published."""
     from physioaffect.distill.scores import MEASURES  # noqa: PLC0415
     from physioaffect.reproduce.neurogaze_page import blocks_of  # noqa: PLC0415
 
-    marks = ["QUICK"] if made.request.is_quick else []
-    marks += ["SIMULATED DATA"] if made.request.is_simulated else []
     shown = Table(
-        title=made.system.title + (f" ({', '.join(marks)})" if marks else ""),
+        title=made.system.title + _marks(made.request),
         caption=f"per cent: mean of {len(made.study.seeds)} seeds, 95 % interval over identities and seeds",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

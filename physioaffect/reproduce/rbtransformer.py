@@ -260,8 +260,8 @@ def _experiments(request: Request) -> Sequence[Experiment]:
 def _differences(request: Request) -> tuple[str, ...]:
     quick = (
         "Quick: three people unless others were named, one task, three epochs with batches of 64: a check "
-        "that everything runs, no estimate. The nearest neighbour needs no training, so its rows are what they "
-        "are.",
+        "that everything runs, no estimate. The nearest neighbour needs no training, so its rows are what "
+        "they are.",
     )
     return (
         *(quick if request.is_quick else ()),

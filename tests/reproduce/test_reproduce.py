@@ -134,12 +134,17 @@ def test_the_command_prints_table_claims_and_differences(dreamer, made, monkeypa
     for said in (
         "QUICK, SIMULATED DATA",
         PUBLISHED,
-        "none:",  # With how much of it was trained on, in as many lines as the width takes.
+        "no claim, ",  # With how much of it was trained on.
+        "supports a claim",
         "1nn",
         "What differs from what was published",
         "Supports no claim",
     ):
         assert said in result.output
+    narrow = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"}).stdout.splitlines()
+    assert [line.split()[0] for line in narrow if "±" in line and line.startswith("  ")] == [
+        line.split()[0] for line in result.output.splitlines() if "±" in line and line.startswith("  ")
+    ]  # No name and no number is broken.
     told = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
     assert told["system"] == "rbtransformer"
     assert {row["protocol"] for row in told["rows"]} == {PUBLISHED, "rbtransformer_trials", "loso"}
