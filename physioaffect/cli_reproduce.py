@@ -147,7 +147,7 @@ def _print_block(lines: Sequence[Line], widest: int) -> None:
         if head.claim is not None
         else (f"no claim, {head.shared:.0f} % trained on", "bold red")
     )
-    OUT.print(Text.assemble((f"{head.experiment}: {head.protocol}", "bold"), told, claim))
+    OUT.print(Text.assemble((f"{head.experiment}, {head.protocol}", "bold"), told, claim))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("", min_width=widest + 2, overflow="fold")
     others = [row.score for row in lines[0].others]
