@@ -146,6 +146,23 @@ def get(name: str, root: Path | str | None = None) -> DataSet:
 
     What a member of ``FAMILIES_OF_DATASETS`` holds is told by its folder: the one passed as ``root``, or
     ``$PHYSIOAFFECT_DATA/<name>``.
+
+    Parameters
+    ----------
+    name : str
+        One of ``DATASETS`` or ``FAMILIES_OF_DATASETS``.
+    root : path, optional
+        The folder; only families of data sets look into it.
+
+    Raises
+    ------
+    DataError
+        If there is no such data set, or the folder of a family's member holds none.
+
+    Examples
+    --------
+    >>> get("wesad").n_subjects, list(get("eegmat").tasks)
+    (15, ['arithmetic'])
     """
     if name in FAMILIES_OF_DATASETS:
         return FAMILIES_OF_DATASETS[name](data_folder(name, root))
@@ -158,7 +175,25 @@ def get(name: str, root: Path | str | None = None) -> DataSet:
 
 
 def get_any(name: str, root: Path | str | None = None) -> DataSet | FaceSet:
-    """Look up a data set of recordings or of faces."""
+    """Look up a data set of recordings or of faces.
+
+    Parameters
+    ----------
+    name : str
+        One of ``DATASETS``, ``FAMILIES_OF_DATASETS`` or ``FACE_SETS``.
+    root : path, optional
+        As for `get`.
+
+    Raises
+    ------
+    DataError
+        If there is no such data set.
+
+    Examples
+    --------
+    >>> get_any("wesad").title, get_any("ckplus").title
+    ('WESAD (wrist)', 'CK+')
+    """
     if name in FACE_SETS:
         return FACE_SETS[name]
     if name not in {*DATASETS, *FAMILIES_OF_DATASETS}:
@@ -168,7 +203,13 @@ def get_any(name: str, root: Path | str | None = None) -> DataSet | FaceSet:
 
 
 def get_faces(name: str) -> FaceSet:
-    """Look a data set of faces up by name; a `DataError` names those that are known."""
+    """Look a data set of faces up by name; a `DataError` names those that are known.
+
+    Examples
+    --------
+    >>> get_faces("ckplus").name
+    'ckplus'
+    """
     if name not in FACE_SETS:
         raise DataError(f"Unknown data set of faces {name!r}: use one of {', '.join(sorted(FACE_SETS))}.")
     return FACE_SETS[name]

@@ -35,7 +35,7 @@ def bids(
     window: float | None = None,
     step: float | None = None,
 ) -> DataSet:
-    """Any data set in BIDS with EEG or physio files, read through mne-bids: a lab's own study.
+    r"""Any data set in BIDS with EEG or physio files, read through mne-bids: a lab's own study.
 
     Rows of ``events.tsv`` with a ``trial_type`` and a duration are the trials, whole recordings where there
     are none. Numbers in other columns are ratings; ``ratings.tsv`` in the root adds more, joined by those of
@@ -69,6 +69,29 @@ def bids(
     ------
     DataError
         If mne-bids is not installed, the folder is no BIDS data set, or there is nothing to read.
+
+    Examples
+    --------
+    >>> import gzip
+    >>> import json
+    >>> import tempfile
+    >>> name = {"Name": "Ours", "BIDSVersion": "1.9.0"}
+    >>> about = {"SamplingFrequency": 4.0, "StartTime": 0.0, "Columns": ["eda"], "eda": {"Units": "uS"}}
+    >>> events = [("onset", "duration", "trial_type"), (0, 60, "rest"), (60, 60, "stroop")]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     beh = Path(folder, "sub-01", "beh")
+    ...     beh.mkdir(parents=True)
+    ...     _ = Path(folder, "dataset_description.json").write_text(json.dumps(name))
+    ...     _ = (beh / "sub-01_task-lab_physio.json").write_text(json.dumps(about))
+    ...     _ = (beh / "sub-01_task-lab_physio.tsv.gz").write_bytes(gzip.compress(b"2.5\n" * 480))
+    ...     rows = "".join("\t".join(map(str, row)) + "\n" for row in events)
+    ...     _ = (beh / "sub-01_task-lab_events.tsv").write_text(rows)
+    ...     study = bids(folder)
+    ...     trials = list(study.read(folder))
+    >>> study.tasks["trial_type"].classes, study.sfreqs
+    (('rest', 'stroop'), {'eda': 4.0})
+    >>> [(trial.condition, trial.signal("eda").duration) for trial in trials]
+    [('rest', 60.0), ('stroop', 60.0)]
     """
     root = Path(root)
     if importlib.util.find_spec("mne_bids") is None:

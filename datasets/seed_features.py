@@ -65,6 +65,16 @@ def seed_features(
     ------
     DataError
         If the folder is not SEED's features, a file is broken, or a subject is unknown.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.datasets import SEED
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = SEED.simulate(folder, n_subjects=1, n_clips=2, max_seconds=5)
+    ...     features = seed_features(folder, family="psd", smoothing="movingAve")
+    >>> features.psd.dims, features.psd.shape, features.attrs["band_edges_hz"][0]
+    (('window', 'channel', 'band'), (30, 62, 5), [1, 3])
     """
     _check_choice("family", family, (*CHANNEL_FAMILIES, *PAIR_FAMILIES))
     _check_choice("smoothing", smoothing, ("LDS", "movingAve"))
@@ -104,6 +114,16 @@ def seed_iv_features(
     ------
     DataError
         If the folder is not SEED-IV's features, a file is broken, or a subject is unknown.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.datasets import SEED_IV
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = SEED_IV.simulate(folder, n_subjects=1, n_clips=2, max_seconds=12)
+    ...     features = seed_iv_features(folder)
+    >>> features.de.shape, features.de.attrs["smoothing"]
+    ((18, 62, 5), 'LDS')
     """
     _check_choice("family", family, CHANNEL_FAMILIES)
     _check_choice("smoothing", smoothing, ("LDS", "movingAve"))
@@ -142,6 +162,17 @@ def seed_v_features(
     ------
     DataError
         If the folder is not SEED-V's features, a file is broken or refused, or a subject is unknown.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.datasets import SEED_V
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = SEED_V.simulate(folder, n_subjects=1, n_clips=2, max_seconds=12)
+    ...     flat = seed_v_features(folder)
+    ...     shaped = seed_v_features(folder, order=("channel", "band"))
+    >>> flat.de.shape, shaped.de.shape
+    ((18, 310), (18, 62, 5))
     """
     if order is not None:
         _check_choice("order", order, (("channel", "band"), ("band", "channel")))

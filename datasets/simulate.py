@@ -64,6 +64,15 @@ def simulate_ratings(
     Returns
     -------
     ratings : dict of str to ndarray of int, shape (n_stimuli,)
+
+    Examples
+    --------
+    >>> means = {"valence": [1.5, 4.5], "arousal": [2.0, 4.0]}
+    >>> ratings = simulate_ratings(World(), 0, means, scale=(1, 5))
+    >>> {name: (values.shape, values.dtype) for name, values in ratings.items()}
+    {'valence': ((2,), dtype('int64')), 'arousal': ((2,), dtype('int64'))}
+    >>> simulate_ratings(World(), 0, means, scale=(1, 5), bias=0, noise=0)["valence"]
+    array([2, 4])
     """
     clip_means = np.stack(list(means.values()), axis=1)
     own_bias = bias * generator(world, "ratings", subject).standard_normal(len(means))
@@ -268,6 +277,15 @@ def simulate_ecg(
     ------
     ValueError
         If there is no sample to make.
+
+    Examples
+    --------
+    >>> from scipy.signal import find_peaks
+    >>> calm = Moment(subject=0, trial=0, stimulus=0)
+    >>> ecg = simulate_ecg(World(subject=0, trial=0), calm, sfreq=250, n_times=15000)
+    >>> peaks, _ = find_peaks(ecg[0], height=ecg.max() / 2)
+    >>> ecg.shape, len(peaks)  # In one minute.
+    ((1, 15000), 71)
     """
     rng = generator(world, "ecg", moment.subject, moment.trial, int(moment.is_rest))
     heart = beating(world, moment, rng, sfreq=sfreq, n_times=n_times)

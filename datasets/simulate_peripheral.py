@@ -127,6 +127,13 @@ def simulate_beats(world: World, moment: Moment, *, seconds: float) -> NDArray[n
     -------
     times : ndarray, shape (n_beats,)
         Seconds after the onset, to about a millisecond.
+
+    Examples
+    --------
+    >>> calm = Moment(subject=0, trial=0, stimulus=0)
+    >>> beats = simulate_beats(World(subject=0, trial=0), calm, seconds=60)
+    >>> len(beats), float(np.diff(beats).mean().round(2))
+    (71, 0.85)
     """
     sfreq = 1000.0
     n_times = max(1, round(seconds * sfreq))
@@ -139,10 +146,28 @@ def simulate_beats(world: World, moment: Moment, *, seconds: float) -> NDArray[n
 def simulate_ppg(world: World, moment: Moment, *, sfreq: float, n_times: int) -> NDArray[np.float64]:
     """Make the pulse wave of one person in one trial, of the same heart as `simulate_ecg`.
 
+    Parameters
+    ----------
+    world : World
+        Strengths and seed.
+    moment : Moment
+        Who, which trial, which affect.
+    sfreq : float
+        Sampling rate in Hz.
+    n_times : int
+        Number of samples.
+
     Returns
     -------
     ppg : ndarray, shape (1, n_times)
         Without a unit, around 0, about 50 from the middle to a peak, as an E4 gives it.
+
+    Examples
+    --------
+    >>> moment = Moment(subject=0, trial=0, stimulus=0)
+    >>> ppg = simulate_ppg(World(), moment, sfreq=64, n_times=640)
+    >>> ppg.shape, bool(np.abs(ppg).max() < 100)
+    ((1, 640), True)
     """
     check_length(sfreq, n_times)
     rng = generator(world, "peripheral", *_key(moment, 1))
@@ -163,10 +188,28 @@ def simulate_ppg(world: World, moment: Moment, *, sfreq: float, n_times: int) ->
 def simulate_temperature(world: World, moment: Moment, *, sfreq: float, n_times: int) -> NDArray[np.float64]:
     """Make the skin temperature of one person in one trial.
 
+    Parameters
+    ----------
+    world : World
+        Strengths and seed.
+    moment : Moment
+        Who, which trial, which affect.
+    sfreq : float
+        Sampling rate in Hz.
+    n_times : int
+        Number of samples.
+
     Returns
     -------
     temperature : ndarray, shape (1, n_times)
         Degrees Celsius.
+
+    Examples
+    --------
+    >>> moment = Moment(subject=0, trial=0, stimulus=0)
+    >>> temperature = simulate_temperature(World(), moment, sfreq=4, n_times=240)
+    >>> temperature.shape, bool(20 < temperature.mean() < 40)
+    ((1, 240), True)
     """
     check_length(sfreq, n_times)
     person = generator(world, "peripheral", moment.subject, 1).standard_normal()
@@ -182,10 +225,28 @@ def simulate_temperature(world: World, moment: Moment, *, sfreq: float, n_times:
 def simulate_acc(world: World, moment: Moment, *, sfreq: float, n_times: int) -> NDArray[np.float64]:
     """Make the acceleration at the wrist or chest of one person in one trial.
 
+    Parameters
+    ----------
+    world : World
+        Strengths and seed.
+    moment : Moment
+        Who, which trial, which affect.
+    sfreq : float
+        Sampling rate in Hz.
+    n_times : int
+        Number of samples.
+
     Returns
     -------
     acc : ndarray, shape (3, n_times)
         Multiples of gravity.
+
+    Examples
+    --------
+    >>> moment = Moment(subject=0, trial=0, stimulus=0)
+    >>> acc = simulate_acc(World(), moment, sfreq=32, n_times=320)
+    >>> acc.shape, float(np.median(np.linalg.norm(acc, axis=0)).round(1))
+    ((3, 320), 1.0)
     """
     check_length(sfreq, n_times)
     person = generator(world, "peripheral", moment.subject, 2).standard_normal(3)
@@ -204,10 +265,28 @@ def simulate_acc(world: World, moment: Moment, *, sfreq: float, n_times: int) ->
 def simulate_respiration(world: World, moment: Moment, *, sfreq: float, n_times: int) -> NDArray[np.float64]:
     """Make the breath that also modulates `simulate_ecg`.
 
+    Parameters
+    ----------
+    world : World
+        Strengths and seed.
+    moment : Moment
+        Who, which trial, which affect.
+    sfreq : float
+        Sampling rate in Hz.
+    n_times : int
+        Number of samples.
+
     Returns
     -------
     respiration : ndarray, shape (1, n_times)
         From -1 to 1, with a little noise.
+
+    Examples
+    --------
+    >>> moment = Moment(subject=0, trial=0, stimulus=0)
+    >>> breath = simulate_respiration(World(), moment, sfreq=20, n_times=1200)
+    >>> breath.shape, float(np.abs(breath).max().round(1))
+    ((1, 1200), 1.0)
     """
     check_length(sfreq, n_times)
     rng = generator(world, "peripheral", *_key(moment, 4))

@@ -30,5 +30,25 @@ def new_marked_folder(folder: Path, world: World) -> Path:
 
 
 def tags_of_folder(folder: Path) -> tuple[str, ...]:
-    """Tell how to tag the trials in a folder."""
+    """Tell how to tag the trials in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        A data set's folder.
+
+    Returns
+    -------
+    tags : tuple of str
+        ``("simulated",)`` if the folder has ``SIMULATED.txt``, which every simulation writes; else empty.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     before = tags_of_folder(Path(folder))
+    ...     _ = mark_simulated(Path(folder), World())
+    ...     print(before, tags_of_folder(Path(folder)))
+    () ('simulated',)
+    """
     return ("simulated",) if (folder / MARK).is_file() else ()

@@ -93,6 +93,15 @@ def wesad_e4(root: Path | str, subject: str) -> E4Session:
     ------
     DataError
         If there is no such person, or the export is missing or damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = WESAD.simulate(folder, n_subjects=1, max_seconds=5)
+    ...     session = wesad_e4(folder, "S2")
+    >>> sorted(session.signals)
+    ['acc', 'eda', 'hr', 'ibi', 'ppg', 'tags', 'temperature']
     """
     folder = _folder(root, subject)
     unpacked = _file(folder, "_E4_Data")
@@ -113,6 +122,15 @@ def wesad_respiban(root: Path | str, subject: str) -> RespibanSession:
     ------
     DataError
         If there is no such person, or the file is missing or damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = WESAD.simulate(folder, n_subjects=1, max_seconds=5)
+    ...     session = wesad_respiban(folder, "S2")
+    >>> sorted(session.signals), session.signals["ecg"].sfreq
+    (['acc', 'ecg', 'eda', 'emg', 'resp', 'temperature'], 700.0)
     """
     return read_respiban(_file(_folder(root, subject), "_respiban.txt"))
 
@@ -131,6 +149,17 @@ def wesad_quest(root: Path | str, subject: str) -> Quest:
     ------
     DataError
         If there is no such person, or the file is missing or damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = WESAD.simulate(folder, n_subjects=1, max_seconds=5)
+    ...     quest = wesad_quest(folder, "S2")
+    >>> quest.order
+    ('baseline', 'stress', 'meditation_1', 'amusement', 'meditation_2')
+    >>> sorted(quest.ratings["stress"])[:4]
+    ['arousal', 'frustrated', 'happy', 'panas_negative']
     """
     return read_quest(_file(_folder(root, subject), "_quest.csv"))
 

@@ -69,6 +69,20 @@ def export_onnx(estimator: NetworkEstimator, path: Path | str, *, origin: Origin
     the standardisation is inside. The output is ``probabilities``, (n_windows, n_classes), or ``number``,
     (n_windows,). The JSON has ``ch_names``, ``sfreq``, ``layout``, ``classes`` (in the order of the
     probabilities), ``window`` (n_channels, n_last), ``origin`` (with the recipe) and the version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import onnxruntime
+    >>> from physioaffect.graphs.linear import LinearClassifier
+    >>> X = np.random.default_rng(0).normal(size=(32, 3, 2)).astype(np.float32)
+    >>> model = LinearClassifier(epochs=1, batch_size=16, random_state=0).fit(X, X[:, 0, 0] > 0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = export_onnx(model, Path(folder) / "linear.onnx")
+    ...     network = onnxruntime.InferenceSession(path)
+    ...     [made] = network.run(None, {"windows": X})
+    >>> bool(np.abs(made - model.predict_proba(X)).max() < 1e-5)
+    True
     """
     path = Path(path)
     if path.suffix != ".onnx":

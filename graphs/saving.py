@@ -152,10 +152,34 @@ def load_network(path: Path | str) -> NetworkEstimator:
 def load_origin(path: Path | str) -> Origin | None:
     """Read what a saved network learned from, None if nobody told.
 
+    Parameters
+    ----------
+    path : path
+        What `save_network` wrote.
+
+    Returns
+    -------
+    origin : Origin or None
+
     Raises
     ------
     DataError
         As `load_network`, or if the recipe is none that `Recipe.from_json` knows.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.features import DifferentialEntropy, Recipe
+    >>> from physioaffect.graphs.linear import LinearClassifier
+    >>> from physioaffect.windows import Windowing
+    >>> recipe = Recipe(windows=Windowing(duration=4), features=(DifferentialEntropy(),))
+    >>> origin = Origin(recipe=recipe, ch_names=("F3", "F4"), sfreq=128, classes=("calm", "tense"))
+    >>> X = np.random.default_rng(0).normal(size=(32, 2, 5))
+    >>> model = LinearClassifier(epochs=1, batch_size=16, random_state=0).fit(X, X[:, 0, 0] > 0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_network(model, Path(folder) / "linear.safetensors", origin=origin)
+    ...     print(load_origin(path).ch_names)
+    ('F3', 'F4')
     """
     origin = _read(Path(path))[0].get("origin")
     return Origin.from_json(origin) if isinstance(origin, str) else None

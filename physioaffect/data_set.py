@@ -95,7 +95,15 @@ def _hash_of_file(path: Path) -> str:
 
 
 def raise_unless_expected(exclusion: Exclusion) -> None:
-    """Stop at what nobody expected: the report of those who give none."""
+    """Stop at what nobody expected: the report of those who give none.
+
+    Examples
+    --------
+    >>> raise_unless_expected(Exclusion(subject="S1", reason="S1 never rested.", expected=True))
+    >>> raise_unless_expected(Exclusion(subject="S2", reason="S2.pkl is damaged."))
+    Traceback (most recent call last):
+    physioaffect.errors.DataError: S2.pkl is damaged.
+    """
     if not exclusion.expected:
         raise DataError(exclusion.reason)
 

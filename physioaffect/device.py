@@ -12,7 +12,15 @@ Device = Literal["cpu", "cuda", "auto"]
 
 
 def check_device(device: str) -> None:
-    """Raise a `ValueError` if there is no such device; whether this machine has it is not asked."""
+    """Raise a `ValueError` if there is no such device; whether this machine has it is not asked.
+
+    Examples
+    --------
+    >>> check_device("cuda")
+    >>> check_device("gpu")
+    Traceback (most recent call last):
+    ValueError: Unknown device 'gpu': use one of cpu, cuda, auto.
+    """
     if device not in get_args(Device):
         raise ValueError(f"Unknown device {device!r}: use one of {', '.join(get_args(Device))}.")
 

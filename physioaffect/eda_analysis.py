@@ -115,6 +115,18 @@ def analyse_eda(
         If there is no skin conductance, its unit is not known or looks wrong, or its rate is below 1 Hz.
     UnusableEDA
         If fewer than 30 s are left of it. The message says why the rest was masked.
+
+    Examples
+    --------
+    >>> from physioaffect.pinn import simulate_eda
+    >>> data = simulate_eda(120, seed=1).eda[np.newaxis]
+    >>> eda = Signal(data=data, sfreq=4.0, ch_names=("EDA",), kind="eda", unit="uS")
+    >>> session = DeviceSession("Empatica E4", None, None, {"eda": eda})
+    >>> found = analyse_eda(session, n_refits=0, settled=True)
+    >>> found.signal.n_times, round(found.coverage, 2), found.are_own
+    (480, 1.0, False)
+    >>> len(found.bursts.times), list(found.shares)
+    (10, [])
     """
     checked_options(threshold=threshold, n_refits=n_refits)
     settings = settings or Convex()
@@ -192,7 +204,27 @@ def _echo(found: Deconvolution) -> float:
 
 
 def checked_options(*, threshold: float, n_refits: int) -> None:
-    """Refuse what `analyse_eda` could not use, before a file is read."""
+    """Refuse what `analyse_eda` could not use, before a file is read.
+
+    Parameters
+    ----------
+    threshold : float
+        Smallest response in microsiemens.
+    n_refits : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    DataError
+        If the threshold is not above 0, or there are some refits but fewer than intervals take.
+
+    Examples
+    --------
+    >>> checked_options(threshold=0.05, n_refits=50)
+    >>> checked_options(threshold=0.05, n_refits=5)
+    Traceback (most recent call last):
+    physioaffect.errors.DataError: Intervals take 10 refits or more (0: none), got 5.
+    """
     if not 0 < threshold < np.inf:
         raise DataError(f"The threshold must be above 0 uS, got {threshold:g}.")
     if 0 < n_refits < _FEWEST_REFITS:

@@ -217,6 +217,13 @@ def plot_residual(found: Deconvolution, *, window: float = 60.0, noise: float | 
     figure : matplotlib.figure.Figure
         The residual; its standard deviation per window; its correlation with itself a while later, with the
         range in which that of white noise lies 95 times of 100.
+
+    Examples
+    --------
+    >>> from physioaffect.pinn import deconvolve, simulate_eda
+    >>> figure = plot_residual(deconvolve(simulate_eda(120).eda, sfreq=4.0), window=30.0)
+    >>> [ax.get_ylabel() for ax in figure.axes]
+    ['residual [µS]', 'SD in 30 s [µS]', 'autocorrelation']
     """
     figure = new_figure(PAGE, 4.2)
     over_time, size, echo = figure.subplots(3, 1, height_ratios=(1.2, 1, 1))

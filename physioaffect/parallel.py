@@ -178,6 +178,14 @@ def open_cluster(where: str | Client | None, *, n_workers: int = 1) -> Iterator[
         If ``distributed`` (or, for SLURM, ``dask-jobqueue``) is not installed.
     RunError
         If there is no such cluster, no worker comes, or one has other versions of what numbers depend on.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> options = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    >>> with Client(**options, set_as_default=False) as own, open_cluster(own) as client:
+    ...     print(client.submit(sum, [1, 2]).result())
+    3
     """
     if where is None:
         yield None

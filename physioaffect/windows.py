@@ -74,7 +74,28 @@ class Windowing:
 
 
 def sample_grid(signal: Signal, intervals: Intervals) -> tuple[NDArray[np.intp], int]:
-    """First sample of each window in the signal's own count (may lie outside), and samples per window."""
+    """First sample of each window in the signal's own count (may lie outside), and samples per window.
+
+    Parameters
+    ----------
+    signal : Signal
+        Whose samples count.
+    intervals : Intervals
+        The windows.
+
+    Returns
+    -------
+    first : ndarray of int, shape (n_windows,)
+        Samples.
+    n_times : int
+        Samples per window, at least one.
+
+    Examples
+    --------
+    >>> eda = Signal(data=np.ones((1, 40)), sfreq=4.0, ch_names=("EDA",), kind="eda", unit="uS", start=1.0)
+    >>> sample_grid(eda, Intervals(np.array([0.0, 1.0, 2.0]), 2.0))
+    (array([-4,  0,  4]), 8)
+    """
     # The nearest sample; ties go down for the start and up for the length, so that both together never reach
     # past the end of a trial that holds the window.
     first = np.ceil((intervals.starts - signal.start) * signal.sfreq - 0.5 - _SLACK).astype(np.intp)
@@ -164,7 +185,24 @@ def _covered_by_beats(beats: Events, intervals: Intervals) -> NDArray[np.float64
 def overlaps(
     starts_a: NDArray[np.float64], starts_b: NDArray[np.float64], duration: float
 ) -> NDArray[np.bool_]:
-    """Whether each window of ``a`` shares time with any window of ``b``, all of one trial and one length."""
+    """Whether each window of ``a`` shares time with any window of ``b``, all of one trial and one length.
+
+    Parameters
+    ----------
+    starts_a, starts_b : ndarray, shape (n_windows_a,) and (n_windows_b,)
+        In seconds after the trial's onset.
+    duration : float
+        Of every window, in seconds.
+
+    Returns
+    -------
+    overlaps : ndarray of bool, shape (n_windows_a,)
+
+    Examples
+    --------
+    >>> overlaps(np.array([0.0, 2.0, 4.0, 8.0]), np.array([3.0]), duration=2.0)
+    array([False,  True,  True, False])
+    """
     if len(starts_b) == 0:
         return np.zeros(len(starts_a), dtype=bool)
     ordered = np.sort(starts_b)

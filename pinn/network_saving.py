@@ -52,7 +52,7 @@ def save_pinn(model: MultiTaskPINN, path: Path | str) -> Path:
     --------
     >>> import tempfile
     >>> from physioaffect.pinn.network_simulation import simulate_conditions
-    >>> made = simulate_conditions(n_people=3)
+    >>> made = simulate_conditions(n_people=2, seconds=100)
     >>> told = {"time": made.time, "reports": made.reports}
     >>> model = MultiTaskPINN(PINNSettings(steps=5)).fit(None, made.y, eda=made.eda, **told)
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -113,6 +113,18 @@ def load_pinn(path: Path | str) -> MultiTaskPINN:
     ------
     DataError
         If the file is none of these, or damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.pinn.network_simulation import simulate_conditions
+    >>> made = simulate_conditions(n_people=2, seconds=100)
+    >>> told = {"time": made.time, "reports": made.reports}
+    >>> model = MultiTaskPINN(PINNSettings(steps=5)).fit(None, made.y, eda=made.eda, **told)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = load_pinn(save_pinn(model, Path(folder, "network.safetensors")))
+    >>> again.classes_
+    array(['amusement', 'baseline', 'stress'], dtype='<U9')
     """
     path = Path(path)
     if not path.is_file():

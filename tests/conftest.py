@@ -1,9 +1,14 @@
 """Fixtures that many tests share."""
 
+import importlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from support.pages_of_docs import DOCS
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,13 @@ def real_data() -> Path:
             "needs real recordings: set PHYSIOAFFECT_TEST_DATA to the folder with realdata/ and realeeg/"
         )
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[dict[str, ModuleType]]:
+    """The modules that make pages of the documentation; they lie beside conf.py, in no package."""
+    sys.path.insert(0, str(DOCS / "_site"))
+    try:
+        yield {name: importlib.import_module(name) for name in ("references", "commands", "data_sets")}
+    finally:
+        sys.path.remove(str(DOCS / "_site"))

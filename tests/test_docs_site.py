@@ -1,12 +1,10 @@
 """The site has every public name, command and data set; links lead somewhere. `make docs` builds it."""
 
 import base64
-import importlib
 import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from types import ModuleType
 
 import pandas as pd
@@ -17,16 +15,6 @@ from support.pages_of_docs import DOCS, PAGES, ROOT, text_of
 from physioaffect.cli import app
 from physioaffect.datasets import DATASETS, DREAMER, FACE_SETS, World
 from physioaffect.evaluation import evaluate
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[dict[str, ModuleType]]:
-    """The modules that make pages; they lie beside conf.py, in no package."""
-    sys.path.insert(0, str(DOCS / "_site"))
-    try:
-        yield {name: importlib.import_module(name) for name in ("references", "commands", "data_sets")}
-    finally:
-        sys.path.remove(str(DOCS / "_site"))
 
 
 def test_every_public_name_has_an_entry(site):

@@ -57,6 +57,17 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     ------
     DataError
         If the file is missing, too large, of another kind, deeper than 8 bits, or damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "face.png")
+    ...     Image.fromarray(np.full((48, 40, 3), 128, np.uint8)).save(path)
+    ...     image = read_image(path)
+    >>> image.shape, image.dtype, int(image[0, 0, 0])
+    ((48, 40, 3), dtype('uint8'), 128)
     """
     try:
         with path.open("rb") as stream:

@@ -45,7 +45,17 @@ ZIP_ERRORS = (
 
 
 def e4_files(path: Path | str) -> list[Path]:
-    """List the files that `read_e4` would open: the zip itself, or the csv files in the folder."""
+    """List the files that `read_e4` would open: the zip itself, or the csv files in the folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("EDA.csv", "tags_S01.csv", "info.txt"):
+    ...         Path(folder, name).touch()
+    ...     print([path.name for path in e4_files(folder)])
+    ['EDA.csv', 'tags_S01.csv']
+    """
     path = Path(path)
     return [path] if path.is_file() else _in_folder(path)
 

@@ -37,7 +37,7 @@ class Format(NamedTuple):
 
 
 def sniff(path: Path | str, *, csv_map: CsvMap | None = None) -> str | None:
-    """Tell a recording's format from its content and layout, without reading all of it.
+    r"""Tell a recording's format from its content and layout, without reading all of it.
 
     Parameters
     ----------
@@ -57,6 +57,15 @@ def sniff(path: Path | str, *, csv_map: CsvMap | None = None) -> str | None:
     ------
     DataError
         If it cannot be opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "EDA.csv").write_text("1644226061.000000\n4.000000\n0.512\n")
+    ...     _ = Path(folder, "notes.txt").write_text("Nothing to be read here.\n")
+    ...     print(sniff(folder), sniff(Path(folder, "notes.txt")))
+    e4 None
     """
     path = Path(path)
     try:
@@ -121,7 +130,25 @@ def read_device(path: Path | str | Sequence[Path], *, csv_map: CsvMap | None = N
 
 
 def map_beside(path: Path) -> CsvMap | None:
-    """Read the map of text tables in a file's folder, if there is one; `DataError` if it is broken."""
+    r"""Read the map of text tables in a file's folder, if there is one; `DataError` if it is broken.
+
+    Parameters
+    ----------
+    path : Path
+        A recording; the map is the file ``physioaffect.toml`` beside it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> lines = ["[time]", 'column = "t"', 'unit = "s"', "[[signals]]", 'name = "hr"']
+    >>> lines += ['columns = ["pulse"]', 'unit = "bpm"']
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "pulse.csv")
+    ...     before = map_beside(path)
+    ...     _ = Path(folder, "physioaffect.toml").write_text("\n".join(lines))
+    ...     print(before, map_beside(path).signals[0].columns)
+    None ('pulse',)
+    """
     from physioaffect.devices.map_file import MAP_NAME, read_map  # noqa: PLC0415
 
     beside = path.parent / MAP_NAME

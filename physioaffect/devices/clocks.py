@@ -186,6 +186,16 @@ def synchronise(
     ------
     DataError
         If one of the two lacks the signal, or `estimate_clock` finds no agreement.
+
+    Examples
+    --------
+    >>> moves = np.abs(np.random.default_rng(0).normal(size=600 * 32)) ** 3
+    >>> acc = Signal(data=moves[None], sfreq=32.0, ch_names=("x",), kind="acc", unit="g")
+    >>> chest = DeviceSession("RespiBAN", None, None, {"acc": acc})
+    >>> wrist = DeviceSession("Empatica E4", None, None, {"acc": replace(acc, start=-7.5)})
+    >>> session, clock = synchronise(chest, wrist)
+    >>> round(clock.offset, 3), round(abs(session.signals["acc"].start), 3)
+    (7.5, 0.0)
     """
     found = []
     for session in (reference, other):
@@ -221,6 +231,14 @@ def align(session: DeviceSession, clock: Clock, *, started_at: datetime | None =
     DeviceSession
         ``start`` and ``sfreq`` of every signal and ``times`` of all events by the clock of the reference.
         What was done is in ``notes``.
+
+    Examples
+    --------
+    >>> eda = Signal(data=np.ones((1, 40)), sfreq=4.0, ch_names=("EDA",), kind="eda", unit="uS")
+    >>> session = DeviceSession("Empatica E4", None, None, {"eda": eda})
+    >>> moved = align(session, Clock(offset=3.2))
+    >>> moved.signals["eda"].start, moved.notes
+    (3.2, ('Clock of Empatica E4 moved by 3.2000 s and 0.00 ppm.',))
     """
     moved = {
         name: replace(

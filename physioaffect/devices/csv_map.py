@@ -320,7 +320,23 @@ def _one_of(what: str, got: str, allowed: tuple[str, ...]) -> None:
 
 
 def zone_of(name: str) -> tzinfo:
-    """Give the time zone called ``"UTC"``, ``"+02:00"`` or ``"Europe/Berlin"``; `ValueError` if unknown."""
+    """Give the time zone called ``"UTC"``, ``"+02:00"`` or ``"Europe/Berlin"``; `ValueError` if unknown.
+
+    Parameters
+    ----------
+    name : str
+        ``"UTC"``, an offset or a name of the IANA data base.
+
+    Raises
+    ------
+    ValueError
+        If there is no such zone.
+
+    Examples
+    --------
+    >>> zone_of("+02:00").utcoffset(None)
+    datetime.timedelta(seconds=7200)
+    """
     if name in ("UTC", "Z"):
         return UTC
     if found := re.fullmatch(r"([+-])(\d\d):?(\d\d)", name):

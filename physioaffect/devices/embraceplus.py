@@ -53,7 +53,17 @@ _SHORTEST_INTERVAL_S, _LONGEST_INTERVAL_S = 0.3, 2.0
 
 
 def embraceplus_files(path: Path | str) -> list[Path]:
-    """List the files that `read_embraceplus` would open: the file itself, or all ``.avro`` in the folder."""
+    """List the files that `read_embraceplus` would open: the file itself, or all ``.avro`` in the folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("3YK_1764153713.avro", "3YK_1764150113.avro", "._3YK_1764150113.avro"):
+    ...         Path(folder, name).touch()
+    ...     print([path.name for path in embraceplus_files(folder)])
+    ['3YK_1764150113.avro', '3YK_1764153713.avro']
+    """
     path = Path(path)
     if not path.is_dir():
         return [path]
@@ -106,6 +116,34 @@ def read_embraceplus(
     ----------
     .. [1] Empatica support, "How to access Avro files with Python",
        https://support.empatica.com/hc/en-us/articles/17405877853981.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import fastavro
+    >>> def record(name, **kinds):
+    ...     fields = [{"name": field, "type": kind} for field, kind in kinds.items()]
+    ...     return {"type": "record", "name": name, "namespace": "empatica.format.avro", "fields": fields}
+    >>> values = {"type": "array", "items": "float"}
+    >>> eda = record("Eda", timestampStart="long", samplingFrequency="float", values=values)
+    >>> schema = record(
+    ...     "Session",
+    ...     schemaVersion=record("Version", major="int", minor="int", patch="int"),
+    ...     timezone="int",
+    ...     enrollment=record("Enrollment", participantID="string"),
+    ...     deviceSn="string",
+    ...     rawData=record("RawData", eda=eda),
+    ... )
+    >>> raw = {"eda": {"timestampStart": 1764153713255728, "samplingFrequency": 4.0, "values": [0.5] * 8}}
+    >>> made = {"schemaVersion": {"major": 6, "minor": 5, "patch": 0}, "timezone": 3600, "rawData": raw}
+    >>> made |= {"enrollment": {"participantID": "P01"}, "deviceSn": "3YK"}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "3YK_1764153713.avro")
+    ...     with path.open("wb") as stream:
+    ...         fastavro.writer(stream, schema, [made])
+    ...     session = read_embraceplus(path)
+    >>> session.subject, session.signals["eda"].sfreq, session.signals["eda"].duration
+    ('P01', 4.0, 2.0)
     """
     paths = [path] if isinstance(path, str | Path) else list(path)
     files = [file for each in paths for file in embraceplus_files(each)]

@@ -69,7 +69,7 @@ _LAST_SECOND = (datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds() - 1
 
 
 def read_e4(path: Path | str) -> E4Session:
-    """Read one session as exported by Empatica.
+    r"""Read one session as exported by Empatica.
 
     Parameters
     ----------
@@ -91,6 +91,18 @@ def read_e4(path: Path | str) -> E4Session:
     DataError
         If there is no such session, it has no sampled signal, or a file is empty, damaged or too large. The
         message names file and line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     values = "".join(f"{2 + n / 1000}\n" for n in range(40))
+    ...     _ = Path(folder, "EDA.csv").write_text("1644226061.000000\n4.000000\n" + values)
+    ...     session = read_e4(folder)
+    >>> session.started_at.isoformat(), session.signals["eda"].duration
+    ('2022-02-07T09:27:41+00:00', 10.0)
+    >>> session.signals["eda"].flags[:6]  # The first second is settling.
+    array([32, 32, 32, 32,  0,  0], dtype=uint8)
     """
     path = Path(path)
     texts = session_texts(path)
@@ -127,7 +139,7 @@ def read_e4(path: Path | str) -> E4Session:
 def read_e4_sessions(
     paths: Path | str | Iterable[Path | str], *, skip_broken: bool = False, max_shift: float = 0.05
 ) -> DeviceSession:
-    """Read several sessions of one person as one recording, each at its place in time.
+    r"""Read several sessions of one person as one recording, each at its place in time.
 
     Parameters
     ----------
@@ -150,6 +162,17 @@ def read_e4_sessions(
     ------
     DataError
         If there is no session, one is broken, or they cannot be joined.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for started in (1644226061, 1644226121):
+    ...         Path(folder, str(started)).mkdir()
+    ...         _ = Path(folder, str(started), "EDA.csv").write_text(f"{started}\n4\n" + "2.5\n" * 40)
+    ...     joined = read_e4_sessions(folder)
+    >>> joined.signals["eda"].duration, joined.notes
+    (70.0, ('eda: 1 gap, 50 s in all.',))
     """
     paths = _sessions_in(Path(paths)) if isinstance(paths, str | Path) else [Path(path) for path in paths]
     sessions: list[DeviceSession] = []

@@ -23,14 +23,25 @@ _BAD_CONTACT = 4.0  # The horseshoe indicator: 1 good, 2 fair, 4 bad.
 
 
 def is_muse(header: tuple[str, ...]) -> bool:
-    """Whether these names of columns are those of Mind Monitor."""
+    """Whether these names of columns are those of Mind Monitor.
+
+    Parameters
+    ----------
+    header : tuple of str
+        The cells of a table's first line.
+
+    Examples
+    --------
+    >>> is_muse(("TimeStamp", "Delta_TP9", "RAW_TP9")), is_muse(("time", "TP9"))
+    (True, False)
+    """
     return "TimeStamp" in header and any(f"RAW_{name}" in header for name in _ELECTRODES)
 
 
 def read_muse(
     path: Path | str, *, zone: str | None = None, ch_names: Sequence[str] = _ELECTRODES
 ) -> DeviceSession:
-    """Read one recording.
+    r"""Read one recording.
 
     Parameters
     ----------
@@ -60,13 +71,35 @@ def read_muse(
     -----
     Rows come in bundles over Bluetooth and have the time at which the phone wrote them, so samples are
     counted, at 256 Hz (220 Hz for the headband of 2014), and absolute time is known to some 50 ms only.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rows = [f"2021-04-05 15:48:{4 + n / 256:06.3f},800,810,820,830" for n in range(256)]
+    ...     path = Path(folder, "museMonitor.csv")
+    ...     _ = path.write_text("\n".join(["TimeStamp,RAW_TP9,RAW_AF7,RAW_AF8,RAW_TP10", *rows, ""]))
+    ...     session = read_muse(path, zone="Europe/Berlin")
+    >>> session.utc_offset, session.signals["eeg"].data.shape, session.signals["eeg"].unit
+    (datetime.timedelta(seconds=7200), (4, 256), 'V')
     """
     path = Path(path)
     return read_csv(path, muse_map(path, zone=zone, ch_names=ch_names))
 
 
 def muse_map(path: Path | str, *, zone: str | None = None, ch_names: Sequence[str] = _ELECTRODES) -> CsvMap:
-    """Tell from its header what a recording's columns are; arguments as for `read_muse`."""
+    r"""Tell from its header what a recording's columns are; arguments as for `read_muse`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "museMonitor.csv")
+    ...     _ = path.write_text("TimeStamp,RAW_TP9,RAW_AF7,RAW_AF8,RAW_TP10\n")
+    ...     found = muse_map(path, ch_names=("AF7", "AF8"))
+    >>> [(signal.name, signal.columns) for signal in found.signals]
+    [('eeg', ('RAW_AF7', 'RAW_AF8'))]
+    """
     path = Path(path)
     if unknown := [name for name in ch_names if name not in _ELECTRODES]:
         raise ValueError(f"A Muse has no electrode {unknown[0]!r}: choose from {', '.join(_ELECTRODES)}.")

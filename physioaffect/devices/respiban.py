@@ -90,7 +90,7 @@ class _Header(NamedTuple):
 
 
 def read_respiban(path: Path | str) -> RespibanSession:
-    """Read one text file as written by OpenSignals.
+    r"""Read one text file as written by OpenSignals.
 
     Parameters
     ----------
@@ -108,6 +108,26 @@ def read_respiban(path: Path | str) -> RespibanSession:
     ------
     DataError
         If there is no such file, its header is not that of a RespiBAN, or a line is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> device = {
+    ...     "sensor": ["ECG", "RESPIRATION"],
+    ...     "column": ["nSeq", "DI", "CH1", "CH2"],
+    ...     "sampling rate": 700,
+    ...     "resolution": [16, 16],
+    ...     "date": "2017-5-22",
+    ...     "time": "9:39:1.0",
+    ... }
+    >>> head = ["# OpenSignals Text File Format", f"# {json.dumps({'00:07:80': device})}", "# EndOfHeader"]
+    >>> rows = [f"{n}\t0\t32768\t32768" for n in (0, 1, 2, 5, 6)]  # Two samples were lost.
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "S2_respiban.txt")
+    ...     _ = path.write_text("\n".join([*head, *rows, ""]))
+    ...     session = read_respiban(path)
+    >>> session.signals["ecg"].unit, session.signals["ecg"].data
+    ('V', array([[ 0.,  0.,  0., nan, nan,  0.,  0.]]))
     """
     path = Path(path)
     try:

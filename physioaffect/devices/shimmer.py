@@ -65,12 +65,23 @@ _SENSORS = (
 
 
 def is_shimmer(header: tuple[str, ...]) -> bool:
-    """Whether these names of columns are those of a Consensys export."""
+    """Whether these names of columns are those of a Consensys export.
+
+    Parameters
+    ----------
+    header : tuple of str
+        The cells of a table's line of names.
+
+    Examples
+    --------
+    >>> is_shimmer(("Shimmer_6A2C_Timestamp_Unix_CAL", "Shimmer_6A2C_GSR_Skin_Conductance_CAL"))
+    True
+    """
     return any(re.fullmatch(rf"\w*{_STAMP}(_CAL)?", name) for name in header)
 
 
 def read_shimmer(path: Path | str, *, sfreq: float | None = None) -> DeviceSession:
-    """Read one export.
+    r"""Read one export.
 
     Parameters
     ----------
@@ -96,13 +107,37 @@ def read_shimmer(path: Path | str, *, sfreq: float | None = None) -> DeviceSessi
     -----
     The time stamps are those of reception by the host as far as their scatter of half a sampling interval
     tells: samples are counted, and a stamp that is late by more than half a second, and stays so, is a gap.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> names = ["Shimmer_6A2C_Timestamp_Unix_CAL", "Shimmer_6A2C_GSR_Skin_Conductance_CAL"]
+    >>> rows = [f"{1_600_000_000_000 + 1000 * n / 51.2:.1f}\t2.5" for n in range(512)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "session.csv")
+    ...     _ = path.write_text("\n".join(["sep=\t", "\t".join(names), "ms\tuS", *rows, ""]))
+    ...     session = read_shimmer(path)
+    >>> session.signals["eda"].sfreq, session.signals["eda"].duration, session.signals["eda"].unit
+    (51.2, 10.0, 'uS')
     """
     path = Path(path)
     return read_csv(path, shimmer_map(path, sfreq=sfreq))
 
 
 def shimmer_map(path: Path | str, *, sfreq: float | None = None) -> CsvMap:
-    """Tell from the head of a Consensys export what its columns are; arguments as for `read_shimmer`."""
+    r"""Tell from the head of a Consensys export what its columns are; arguments as for `read_shimmer`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> names = ["Shimmer_6A2C_Timestamp_Unix_CAL", "Shimmer_6A2C_GSR_Skin_Resistance_CAL"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "session.csv")
+    ...     _ = path.write_text("sep=\t\n" + "\t".join(names) + "\nms\tkOhms\n1600000000000.0\t400\n")
+    ...     found = shimmer_map(path)
+    >>> [(signal.name, signal.unit, signal.unit_out) for signal in found.signals]
+    [('eda', 'kOhm', 'uS')]
+    """
     path = Path(path)
     names, units, first_line, delimiter = _head(path)
     bare = {re.sub(r"_CAL$", "", name): index for index, name in enumerate(names)}

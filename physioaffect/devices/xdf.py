@@ -134,6 +134,31 @@ def read_xdf(path: Path | str) -> DeviceSession:
     reception (see `physioaffect.devices.stamps`), where pyxdf would draw one line through gaps of less than
     500 samples, two minutes of skin conductance. Before pyxdf sees the file, the lengths that it claims are
     checked.
+
+    Examples
+    --------
+    >>> import struct
+    >>> import tempfile
+    >>> def chunk(tag, content):
+    ...     return struct.pack("<BIH", 4, len(content) + 2, tag) + content
+    >>> eda = (
+    ...     b"<info><name>E4</name><type>GSR</type><channel_count>1</channel_count>"
+    ...     b"<nominal_srate>4</nominal_srate><channel_format>float32</channel_format><desc><channels>"
+    ...     b"<channel><label>EDA</label><type>GSR</type><unit>uS</unit></channel></channels></desc></info>"
+    ... )
+    >>> samples = b"".join(struct.pack("<Bdf", 8, 100 + n / 4, 2.5) for n in range(40))
+    >>> chunks = [
+    ...     chunk(1, b"<info><version>1.0</version></info>"),
+    ...     chunk(2, struct.pack("<I", 1) + eda),
+    ...     chunk(3, struct.pack("<IBI", 1, 4, 40) + samples),
+    ...     chunk(6, struct.pack("<I", 1) + b"<info><sample_count>40</sample_count></info>"),
+    ... ]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "session.xdf")
+    ...     _ = path.write_bytes(b"XDF:" + b"".join(chunks))
+    ...     session = read_xdf(path)
+    >>> session.signals["eda"].unit, session.signals["eda"].data.shape
+    ('uS', (1, 40))
     """
     path = Path(path)
     try:

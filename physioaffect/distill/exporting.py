@@ -78,6 +78,22 @@ def export_student(student: Student, path: Path | str) -> Exported:
     The input ``images`` is uint8, (n, size, size), or (n, size, size, 3) for a student of colour images, for
     any n: standardisation is inside, cutting and scaling to size are not. Outputs are ``logits`` and
     ``probabilities``, (n, n_classes), in the order of ``classes`` in the JSON. No face detector is included.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.datasets import FERPLUS
+    >>> from physioaffect.distill import StudentSettings, face_table, train_student
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     faces = face_table(FERPLUS, FERPLUS.simulate(Path(folder, "ferplus"), n_faces=30), size=16)
+    >>> settings = StudentSettings(
+    ...     backbone="resnet_tiny", image_size=16, epochs=1, batch_size=8, kd=0, proto=0, geometry=0
+    ... )
+    >>> student = train_student(faces, faces, settings, device="cpu")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = export_student(student, Path(folder, "student.onnx"))
+    ...     print(made.path.name, made.difference < 1e-4)
+    student.onnx True
     """
     path = Path(path)
     if path.suffix != ".onnx":
@@ -134,6 +150,13 @@ def export_student(student: Student, path: Path | str) -> Exported:
 def check_export(student: Student, path: Path | str) -> float:
     """Compare onnxruntime with torch on random and even images, one at a time and several together.
 
+    Parameters
+    ----------
+    student : Student
+        Trained, on the processor.
+    path : path
+        What `export_student` wrote of it.
+
     Returns
     -------
     difference : float
@@ -143,6 +166,22 @@ def check_export(student: Student, path: Path | str) -> float:
     ------
     DataError
         If it is above 1e-4 or no number.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.datasets import FERPLUS
+    >>> from physioaffect.distill import StudentSettings, face_table, train_student
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     faces = face_table(FERPLUS, FERPLUS.simulate(Path(folder, "ferplus"), n_faces=30), size=16)
+    >>> settings = StudentSettings(
+    ...     backbone="resnet_tiny", image_size=16, epochs=1, batch_size=8, kd=0, proto=0, geometry=0
+    ... )
+    >>> student = train_student(faces, faces, settings, device="cpu")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = export_student(student, Path(folder, "student.onnx")).path
+    ...     print(check_export(student, path) < 1e-4)
+    True
     """
     session = _session(path)
     rng = np.random.default_rng(0)
@@ -176,6 +215,23 @@ def time_export(path: Path | str, *, n_images: int = 1, n_rounds: int = 30, n_th
     Returns
     -------
     timing : Timing
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.datasets import FERPLUS
+    >>> from physioaffect.distill import StudentSettings, face_table, train_student
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     faces = face_table(FERPLUS, FERPLUS.simulate(Path(folder, "ferplus"), n_faces=30), size=16)
+    >>> settings = StudentSettings(
+    ...     backbone="resnet_tiny", image_size=16, epochs=1, batch_size=8, kd=0, proto=0, geometry=0
+    ... )
+    >>> student = train_student(faces, faces, settings, device="cpu")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = export_student(student, Path(folder, "student.onnx")).path
+    ...     timing = time_export(path, n_images=4, n_rounds=3)
+    >>> timing.n_images, timing.images_per_second == 4 / timing.seconds
+    (4, True)
     """
     if min(n_images, n_rounds, n_threads) < 1:
         raise ValueError("n_images, n_rounds and n_threads must be 1 or more.")

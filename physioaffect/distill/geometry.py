@@ -163,6 +163,16 @@ def grid_geometry(prototypes: Prototypes, *, n_permutations: int = 999, seed: in
     prototypes have less noise and are more alike to all, and if they lie in the corners, similarity rises
     with the distance of itself. `split_half_stability` tests the same against ratings shuffled within people,
     which keep the counts: believe that one.
+
+    Examples
+    --------
+    >>> from physioaffect.distill import grid_centres, valence_arousal_prototypes
+    >>> valence, arousal = grid_centres(3).T
+    >>> plane = np.stack([valence, arousal, np.ones(9)], axis=1)  # Near cells have near vectors.
+    >>> made = valence_arousal_prototypes(plane, valence, arousal, k=3)
+    >>> found = grid_geometry(made, n_permutations=99)
+    >>> found.correlation > 0.9, found.p_value
+    (True, 0.01)
     """
     return _mantel(
         prototypes.similarity, -cell_distances(prototypes.k), ~prototypes.is_empty, n_permutations, seed
@@ -193,6 +203,20 @@ def seed_stability(
     DataError
         As `geometry_agreement`, or if fewer than two are given, or dimensions differ in what is said
         to be one space.
+
+    Examples
+    --------
+    >>> from physioaffect.distill import valence_arousal_prototypes
+    >>> rng = np.random.default_rng(0)
+    >>> valence, arousal = rng.uniform(-1, 1, size=(2, 400))
+    >>> plane = np.stack([valence, arousal, np.ones(400)], axis=1)
+    >>> halves = [
+    ...     valence_arousal_prototypes(plane[rows], valence[rows], arousal[rows], k=3)
+    ...     for rows in (slice(0, 200), slice(200, 400))
+    ... ]
+    >>> found = seed_stability(halves, same_space=True, n_permutations=99)
+    >>> float(found.p_values[0, 1]), bool(found.geometry[0, 1] > 0.9), bool(found.cosine.min() > 0.9)
+    (0.01, True, True)
     """
     if len(several) < 2:
         raise DataError(f"Stability across seeds needs at least 2 sets of prototypes, got {len(several)}.")

@@ -172,6 +172,17 @@ def held_out_predictions(  # noqa: PLR0913  All that it depends on, by name.
     -----
     In each fold early stopping holds out people of those that are left, so that the people who are predicted
     decide nothing.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> ratings = rng.uniform(-1, 1, size=(60, 2))
+    >>> maps = ratings[:, None, None] + rng.normal(size=(60, 8, 8, 2))
+    >>> people = np.repeat(["a", "b", "c", "d", "e", "f"], 10)
+    >>> teacher = MapTeacher(epochs=1, batch_size=10)
+    >>> predicted = held_out_predictions(maps, ratings, people, teacher=teacher, n_folds=2)
+    >>> predicted.shape, bool(np.abs(predicted).max() <= 1)
+    ((60, 2), True)
     """
     settings = clone(teacher if teacher is not None else MapTeacher())
     images = images_of(maps)

@@ -68,6 +68,22 @@ def teacher_logits(teacher: Student, faces: FaceTable) -> NDArray[np.float32]:
     The student sees a changed image and the teacher's opinion of the unchanged one, which saves a pass of
     the larger network each step. A teacher trained on these very faces is more certain of them than of new
     ones; so it is in the usual recipe.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from physioaffect.datasets import FERPLUS
+    >>> from physioaffect.distill import StudentSettings, face_table, train_student
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     faces = face_table(FERPLUS, FERPLUS.simulate(Path(folder, "ferplus"), n_faces=30), size=16)
+    >>> settings = StudentSettings(
+    ...     backbone="resnet_tiny", image_size=16, epochs=1, batch_size=8, kd=0, proto=0, geometry=0
+    ... )
+    >>> student = train_student(faces, faces, settings, device="cpu")
+    >>> logits = teacher_logits(student, faces)
+    >>> logits.shape == faces.targets.shape, logits.dtype
+    (True, dtype('float32'))
     """
     if teacher.classes != faces.classes:
         raise DataError(

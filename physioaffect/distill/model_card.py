@@ -80,6 +80,24 @@ def write_model_card(card: ModelCard, path: Path) -> Path:
     Returns
     -------
     path : Path
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> card = ModelCard(
+    ...     title="Tiny student",
+    ...     facts={"Input": "16 x 16 pixels, grey"},
+    ...     data=("Simulated faces.",),
+    ...     protocol=("Trained on one half, tested on the other.",),
+    ...     measures=("Balanced accuracy",),
+    ...     numbers={"Test": ("0.31 [0.22, 0.40]",)},
+    ...     verdict=("Nothing was compared.",),
+    ...     counted="people",
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = write_model_card(card, Path(folder, "card.html")).read_text()
+    >>> "Tiny student" in page, "0.31 [0.22, 0.40]" in page
+    (True, True)
     """
     environment = Environment(
         loader=PackageLoader("physioaffect.distill", "."),

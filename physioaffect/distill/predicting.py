@@ -50,6 +50,28 @@ def predict_folder(student: Student, folder: Path | str) -> pd.DataFrame:
     than 8 bits is left out.
 
     A class is what annotators would say that they see in a face. It is not what its owner feels.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from physioaffect.datasets import FERPLUS
+    >>> from physioaffect.distill import StudentSettings, face_table, train_student
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     faces = face_table(FERPLUS, FERPLUS.simulate(Path(folder, "ferplus"), n_faces=30), size=16)
+    >>> settings = StudentSettings(
+    ...     backbone="resnet_tiny", image_size=16, epochs=1, batch_size=8, kd=0, proto=0, geometry=0
+    ... )
+    >>> student = train_student(faces, faces, settings, device="cpu")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for number, image in enumerate(faces.images[:2]):
+    ...         Image.fromarray(image).save(Path(folder, f"{number}.png"))
+    ...     _ = Path(folder, "broken.png").write_bytes(b"no picture")
+    ...     found = predict_folder(student, folder)
+    >>> found["file"].tolist(), (found["problem"] == "").tolist()
+    (['0.png', '1.png', 'broken.png'], [True, True, False])
+    >>> bool(np.allclose(found.filter(like="p_").sum(axis=1)[:2], 1))
+    True
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -115,6 +115,18 @@ def load_prototypes(
     -----
     Digests tell that content is what it was, not who made it: whoever can write both files can write a
     digest that fits. Against that pass ``expect_digest``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.distill.anchors import ANCHORS
+    >>> from physioaffect.distill.controls import one_hot_prototypes
+    >>> made = one_hot_prototypes(list(ANCHORS), ANCHORS, 5, 16)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_prototypes(made, Path(folder) / "made.safetensors")
+    ...     again = load_prototypes(path, expect_digest=made.digest[:8])
+    >>> again.k, again.vectors.shape
+    (5, (25, 16))
     """
     path = Path(path)
     told, digest_beside = _told(path)

@@ -210,6 +210,16 @@ def plot_prototype_map(prototypes: Prototypes, *, title: str = "") -> Figure:
     ------
     DataError
         If fewer than three cells are filled or all prototypes are equal.
+
+    Examples
+    --------
+    >>> from physioaffect.distill import valence_arousal_prototypes
+    >>> rng = np.random.default_rng(0)
+    >>> valence, arousal = rng.uniform(-1, 1, size=(2, 200))
+    >>> made = valence_arousal_prototypes(np.stack([valence, arousal], axis=1), valence, arousal, k=3)
+    >>> figure = plot_prototype_map(made, title="Prototypes")
+    >>> [axes.get_ylabel() for axes in figure.axes[2:]]
+    ['valence of the cell', 'arousal of the cell']
     """
     filled = np.flatnonzero(~prototypes.is_empty)
     if len(filled) < 3:
@@ -290,6 +300,20 @@ def plot_prototype_stability(found: SplitHalfStability, *, title: str = "") -> F
     figure : matplotlib.figure.Figure
         Left each cell's similarity between halves with the range over splits, and with shuffled ratings
         (crosses). Right the distinctness and the geometry of the whole, beside shuffled ratings.
+
+    Examples
+    --------
+    >>> from physioaffect.distill import split_half_stability
+    >>> rng = np.random.default_rng(0)
+    >>> valence = np.tile(np.repeat([-1.0, 0.0, 1.0], 4), 8)
+    >>> X = np.stack([valence, 1 - abs(valence)], axis=1) + 0.3 * rng.standard_normal((96, 2))
+    >>> people, trials = np.repeat(np.arange(8), 12), np.tile(np.arange(12), 8)
+    >>> found = split_half_stability(
+    ...     X, valence, 0 * valence, k=3, n_splits=20, n_null=19, people=people, trials=trials
+    ... )
+    >>> figure = plot_prototype_stability(found)
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['cosine between halves', 'shuffles', 'shuffles']
     """
     figure = new_figure(7.5, 4.2 if title else 3.9)
     left, *right = figure.subplot_mosaic(

@@ -51,6 +51,22 @@ def save_student(student: Student, path: Path | str) -> Path:
     Weights and standardisation are the tensors of a safetensors file; classes, settings, backbone, history,
     the digest of the prototypes, origin and a digest of it all are JSON in its metadata. Nothing in it can
     be run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.datasets import FERPLUS
+    >>> from physioaffect.distill import StudentSettings, face_table, train_student
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     faces = face_table(FERPLUS, FERPLUS.simulate(Path(folder, "ferplus"), n_faces=30), size=16)
+    >>> settings = StudentSettings(
+    ...     backbone="resnet_tiny", image_size=16, epochs=1, batch_size=8, kd=0, proto=0, geometry=0
+    ... )
+    >>> student = train_student(faces, faces, settings, device="cpu")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = load_student(save_student(student, Path(folder, "student.safetensors")))
+    >>> again.digest == student.digest
+    True
     """
     network = student.network
     told = {
@@ -91,6 +107,23 @@ def load_student(path: Path | str, *, device: Device = "cpu") -> Student:
     DataError
         If the file is not such a one, is damaged or was changed, was written by a later version, or its
         weights are not those of the network that it describes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.datasets import FERPLUS
+    >>> from physioaffect.distill import StudentSettings, face_table, train_student
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     faces = face_table(FERPLUS, FERPLUS.simulate(Path(folder, "ferplus"), n_faces=30), size=16)
+    >>> settings = StudentSettings(
+    ...     backbone="resnet_tiny", image_size=16, epochs=1, batch_size=8, kd=0, proto=0, geometry=0
+    ... )
+    >>> student = train_student(faces, faces, settings, device="cpu")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_student(student, Path(folder, "student.safetensors"))
+    ...     again = load_student(path)
+    >>> np.array_equal(again.logits(faces.images), student.logits(faces.images))
+    True
     """
     path = Path(path)
     told, weights = _read(path)

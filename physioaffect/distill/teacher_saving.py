@@ -101,6 +101,19 @@ def load_teacher(path: Path | str) -> MapTeacher:
     DataError
         If the file is not such a one, is damaged, was written by a later version, or its weights are not
         those of the network that it describes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> maps = np.random.default_rng(0).normal(size=(20, 8, 8, 3))
+    >>> teacher = MapTeacher(epochs=1, batch_size=5, random_state=0)
+    >>> teacher = teacher.fit(maps, np.zeros((20, 2)), groups=np.repeat(["a", "b"], 10))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_teacher(teacher, Path(folder) / "teacher.safetensors")
+    ...     again = load_teacher(path)
+    >>> again.people_, np.array_equal(again.predict(maps), teacher.predict(maps))
+    (('b',), True)
     """
     path = Path(path)
     told, weights = _read(path)

@@ -81,6 +81,22 @@ def fit_on_all(  # noqa: PLR0913  All options are named.
         If the data are not what they should be.
     ProtocolError
         If the model needs what fitting on everyone cannot give it, or other features.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from physioaffect.datasets import DREAMER
+    >>> from physioaffect.features import DifferentialEntropy
+    >>> from physioaffect.graphs.linear import LinearClassifier
+    >>> from physioaffect.windows import Windowing
+    >>> recipe = Recipe(windows=Windowing(duration=2), features=(DifferentialEntropy(),))
+    >>> model = LinearClassifier(epochs=1, batch_size=8, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     root = DREAMER.simulate(Path(folder, "dreamer"), n_subjects=2, n_clips=4, max_seconds=6)
+    ...     fitted = fit_on_all(DREAMER, root, model, recipe, task=DREAMER.tasks["valence"])
+    >>> fitted.origin.classes, fitted.origin.sfreq, len(fitted.origin.ch_names)
+    (('low', 'high'), 128.0, 14)
     """
     tell = progress or silent
     layout = tuple(getattr(model, "layout", ()))

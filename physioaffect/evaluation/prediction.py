@@ -61,10 +61,30 @@ def load_predictor(path: Path | str) -> Predictor:
         ``.safetensors``, which needs torch; or ``.onnx``, with its ``.onnx.json`` beside it, which needs
         onnxruntime.
 
+    Returns
+    -------
+    Predictor
+
     Raises
     ------
     DataError
         If the file is neither, is damaged, or does not tell what the network learned from.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.features import DifferentialEntropy, Recipe
+    >>> from physioaffect.graphs import LinearClassifier, save_network
+    >>> from physioaffect.windows import Windowing
+    >>> recipe = Recipe(windows=Windowing(duration=2), features=(DifferentialEntropy(),))
+    >>> origin = Origin(recipe=recipe, ch_names=("F3", "F4"), sfreq=128, classes=("calm", "tense"))
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(32, 2, 5)), np.arange(32) % 2  # Two electrodes, five bands.
+    >>> model = LinearClassifier(epochs=1, batch_size=16, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     predictor = load_predictor(save_network(model, Path(folder, "m.safetensors"), origin=origin))
+    >>> predictor.classes, predictor.layout, predictor.predict(X).shape
+    (('calm', 'tense'), ('channel', 'band'), (32, 2))
     """
     path = Path(path)
     readers = {".safetensors": _from_safetensors, ".onnx": _from_onnx}
@@ -184,6 +204,28 @@ def predict_recording(
         If the recording lacks electrodes, comes at another rate or in another unit, or is too short.
     ProtocolError
         If the recipe makes no windows such as the network wants.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.features import DifferentialEntropy, Recipe
+    >>> from physioaffect.graphs import LinearClassifier, save_network
+    >>> from physioaffect.windows import Windowing
+    >>> recipe = Recipe(windows=Windowing(duration=2), features=(DifferentialEntropy(),))
+    >>> origin = Origin(recipe=recipe, ch_names=("F3", "F4"), sfreq=128, classes=("calm", "tense"))
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(32, 2, 5)), np.arange(32) % 2  # Two electrodes, five bands.
+    >>> model = LinearClassifier(epochs=1, batch_size=16, random_state=0).fit(X, y)
+    >>> eeg = Signal(
+    ...     data=1e-5 * rng.normal(size=(2, 1280)), sfreq=128.0, ch_names=("F3", "F4"), kind="eeg", unit="V"
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_network(model, Path(folder, "m.safetensors"), origin=origin)
+    ...     found = predict_recording(path, eeg)
+    >>> found.windows["start"].tolist()
+    [0.0, 2.0, 4.0, 6.0, 8.0]
+    >>> bool(np.allclose(found.windows[["p_calm", "p_tense"]].sum(axis=1), 1))
+    True
     """
     predictor = predictor if isinstance(predictor, Predictor) else load_predictor(predictor)
     origin, recipe = predictor.origin, predictor.origin.recipe

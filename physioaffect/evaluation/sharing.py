@@ -148,6 +148,15 @@ def sharing(coords: pd.DataFrame | Places, fold: Fold) -> Sharing:
     Returns
     -------
     Sharing
+
+    Examples
+    --------
+    >>> coords = pd.DataFrame({"subject": list("aabb"), "trial": list("1212")})
+    >>> coords = coords.assign(dataset="own", session="1", stimulus=coords["trial"], start=0.0, duration=4.0)
+    >>> sharing(coords, Fold(name="b", train_idx=np.array([0, 1]), test_idx=np.array([2, 3])))
+    Sharing(subject=0.0, session=0.0, trial=0.0, stimulus=1.0, samples=0.0)
+    >>> sharing(coords, Fold(name="2", train_idx=np.array([0, 2]), test_idx=np.array([1, 3]))).subject
+    1.0
     """
     places = coords if isinstance(coords, Places) else places_of(coords)
     shared = places.shared(fold.fitted_idx, fold.test_idx)

@@ -136,6 +136,19 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
     ------
     DataError
         If the folder is wrong, or (``strict``) anything is broken.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioaffect.datasets import DREAMER
+    >>> from physioaffect.features import Hjorth
+    >>> from physioaffect.windows import Windowing
+    >>> recipe = Recipe(windows=Windowing(duration=2), features=(Hjorth(),))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     root = DREAMER.simulate(Path(folder, "dreamer"), n_subjects=2, n_clips=2, max_seconds=6)
+    ...     found = list(extract_subjects(DREAMER, root, recipe))
+    >>> [(one.subject, one.features.sizes["window"]) for one in found]
+    [('1', 6), ('2', 6)]
     """
     sources = dataset.sources(Path(root), subjects)
     chosen = tuple(sources)

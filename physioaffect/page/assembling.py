@@ -64,6 +64,22 @@ def render_page(
     -------
     str
         HTML.
+
+    Examples
+    --------
+    >>> import sys
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     own = Path(folder, "our_lab", "page")
+    ...     own.mkdir(parents=True)
+    ...     _ = (own / "hello.html").write_text("<style>{{ style }}</style><h1>{{ title }}</h1>")
+    ...     _ = (own / "hello.css").write_text("h1 { color: teal; }")
+    ...     sys.path.insert(0, folder)
+    ...     html = render_page("our_lab.page", "hello.html", style="hello.css", title="Calm & tense")
+    ...     sys.path.remove(folder)
+    >>> html.endswith("h1 { color: teal; }</style><h1>Calm &amp; tense</h1>")
+    True
     """
     shared = files("physioaffect.page")
     sheet = (shared / "page.css").read_text(encoding="utf-8")

@@ -143,6 +143,14 @@ def beats_from_ecg(
     ------
     DataError
         If ``sfreq`` is too low.
+
+    Examples
+    --------
+    >>> times = np.arange(60 * 250) / 250
+    >>> ecg = 1e-3 * np.exp(-0.5 * ((times % 0.8 - 0.4) / 0.02) ** 2)
+    >>> beats = beats_from_ecg(ecg, sfreq=250.0)
+    >>> len(beats.times), bool(np.nanmax(np.abs(beats.intervals - 0.8)) < 0.001)
+    (75, True)
     """
     before, after = _COMPLEX_S
 

@@ -59,6 +59,15 @@ def likeness(
        IEEE J Biomed Health Inform 19(3), 832-838. doi:10.1109/JBHI.2014.2338351
     .. [2] Li and Clifford (2012). Dynamic time warping and machine learning for signal quality assessment of
        pulsatile signals. Physiol Meas 33(9), 1491-1501. doi:10.1088/0967-3334/33/9/1491
+
+    Examples
+    --------
+    >>> times = np.arange(0, 20, 1 / 100)
+    >>> pulse = np.exp(3 * np.cos(2 * np.pi * times))
+    >>> pulse[950:1050] = np.random.default_rng(0).normal(size=100)  # No pulse at 10 s.
+    >>> options = {"before": 0.3, "after": 0.3, "back": 7.0, "ahead": 7.0}
+    >>> likeness(pulse, np.arange(7.0, 14.0), sfreq=100, **options).round(1)
+    array([1. , 1. , 1. , 0.2, 1. , 1. , 1. ])
     """
     n_beats = len(times)
     if n_beats == 0:

@@ -70,6 +70,14 @@ def complexes(ecg: NDArray[np.floating[Any]], *, sfreq: float, first: int = 0) -
     ----------
     .. [1] Elgendi (2013). Fast QRS detection with an optimized knowledge-based method: evaluation on 11
        standard ECG databases. PLoS ONE 8(9), e73557. doi:10.1371/journal.pone.0073557
+
+    Examples
+    --------
+    >>> times = np.arange(30 * 250) / 250
+    >>> ecg = -1e-3 * np.exp(-0.5 * ((times % 0.8 - 0.4) / 0.02) ** 2)  # Upside down.
+    >>> found = complexes(ecg, sfreq=250.0)
+    >>> found.times[:4].round(3)
+    array([0.4, 1.2, 2. , 2.8])
     """
     if ecg.ndim != 1:
         raise ValueError(f"ecg must be (n_times,), got shape {ecg.shape}. Pass one lead: ecg[0].")
@@ -133,6 +141,13 @@ def r_peaks(ecg: NDArray[np.floating[Any]], *, sfreq: float) -> NDArray[np.intp]
     Notes
     -----
     See `complexes`. Intervals that can be trusted come from `physioaffect.signals.beats.beats_from_ecg`.
+
+    Examples
+    --------
+    >>> times = np.arange(10 * 250) / 250
+    >>> ecg = 1e-3 * np.exp(-0.5 * ((times % 0.8 - 0.4) / 0.02) ** 2)
+    >>> r_peaks(ecg, sfreq=250.0)[:4]
+    array([100, 300, 500, 700])
     """
     found = complexes(ecg, sfreq=sfreq)
     peak_idx = np.rint(found.times * sfreq).astype(np.intp)

@@ -220,6 +220,22 @@ def fit_ica(
     Notes
     -----
     Pion-Tonachini, Kreutz-Delgado, Makeig (2019), doi 10.1016/j.neuroimage.2019.05.026.
+
+    Examples
+    --------
+    >>> from physioaffect.montage import electrode_positions
+    >>> names = ("Fp1", "Fp2", "C3", "C4", "O1", "O2")
+    >>> eeg = 1e-5 * np.random.default_rng(0).laplace(size=(6, 2000))
+    >>> model = fit_ica(
+    ...     eeg,
+    ...     np.ones(2000, bool),
+    ...     ICA(),
+    ...     sfreq=100,
+    ...     positions=electrode_positions(names),
+    ...     ch_names=names,
+    ... )
+    >>> model.n_components, model.apply(eeg).shape
+    (5, (6, 2000))
     """
     import mne  # noqa: PLC0415  mne takes a second to import.
 
@@ -336,6 +352,17 @@ def fit_asr(
     -----
     `meegkit.asr` (Kothe & Jung 2016; Euclidean variant) on as many channels as the data's rank: the others,
     such as interpolated ones, are mixtures of them and follow.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> eeg = 1e-5 * rng.normal(size=(8, 3000))
+    >>> model = fit_asr(eeg, np.ones(3000, bool), ASR(), sfreq=100)
+    >>> burst = eeg.copy()
+    >>> burst[2, 1000:1100] += 1e-3 * np.sin(2 * np.pi * 5 * np.arange(100) / 100)
+    >>> clean = model.apply(burst, ASR(), sfreq=100)
+    >>> bool(clean[2, 1000:1100].std() < burst[2, 1000:1100].std() / 2)
+    True
     """
     from scipy.linalg import qr  # noqa: PLC0415
 

@@ -258,7 +258,26 @@ def whole(X: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 
 def resample_mask(mask: NDArray[np.bool_], n_new: int, ratio: float) -> NDArray[np.bool_]:
-    """Whether any sample that a new one stands for is in the mask; ``ratio`` is old rate / new rate."""
+    """Whether any sample that a new one stands for is in the mask; ``ratio`` is old rate / new rate.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (..., n_times)
+        Of the samples at the old rate.
+    n_new : int
+        Samples at the new rate.
+    ratio : float
+        Old rate / new rate.
+
+    Returns
+    -------
+    mask : ndarray of bool, shape (..., n_new)
+
+    Examples
+    --------
+    >>> resample_mask(np.arange(16) == 9, n_new=4, ratio=4.0)
+    array([False, False,  True, False])
+    """
     centre = np.arange(n_new) * ratio
     n_old = mask.shape[-1]
     first = np.clip(np.floor(centre - ratio / 2 + 0.5).astype(int), 0, n_old - 1)

@@ -91,7 +91,22 @@ def line_frequency(X: NDArray[np.floating[Any]], *, sfreq: float) -> float | Non
 
 
 def harmonics(frequency: float, *, sfreq: float, width: float) -> list[float]:
-    """Frequency and its multiples whose notch lies below Nyquist, in Hz."""
+    """Frequency and its multiples whose notch lies below Nyquist, in Hz.
+
+    Parameters
+    ----------
+    frequency : float
+        Of the mains, in Hz.
+    sfreq : float
+        Samples per second.
+    width : float
+        Half of what a notch takes out, in Hz.
+
+    Examples
+    --------
+    >>> harmonics(50, sfreq=256, width=1), harmonics(50, sfreq=500, width=1)
+    ([50, 100], [50, 100, 150, 200])
+    """
     top = sfreq / 2 - width - 1  # The transition of one hertz must fit too.
     return [multiple * frequency for multiple in range(1, int(top / frequency) + 1)]
 

@@ -13,7 +13,13 @@ _MOST_NAMES = 6
 
 
 def percent(share: float) -> str:
-    """Two digits, three where two would be 99 or an exponent."""
+    """Two digits, three where two would be 99 or an exponent.
+
+    Examples
+    --------
+    >>> percent(0.0312), percent(0.987), percent(1)
+    ('3.1', '98.7', '100')
+    """
     return f"{100 * share:.{2 if share < 0.985 else 3}g}"
 
 

@@ -81,6 +81,14 @@ def pulses(
        emergency responders in tropical conditions. PLoS ONE 8(10), e76585. doi:10.1371/journal.pone.0076585
     .. [2] Zong et al. (2003). An open-source algorithm to detect onset of arterial blood pressure pulses.
        Computers in Cardiology 30, 259-262. doi:10.1109/CIC.2003.1291140
+
+    Examples
+    --------
+    >>> times = np.arange(60 * 64) / 64
+    >>> pulse = np.exp(3 * np.cos(2 * np.pi * 1.25 * times))
+    >>> found = pulses(pulse, sfreq=64.0, fiducial="upslope")
+    >>> bool(np.abs(np.diff(found.times) - 0.8).max() < 0.005)
+    True
     """
     if ppg.ndim != 1:
         raise ValueError(f"ppg must be (n_times,), got shape {ppg.shape}. Pass one channel: ppg[0].")

@@ -234,6 +234,12 @@ def open_circuit(eda: Array, *, sfreq: float, most: float = OPEN, shortest: floa
     mask : ndarray of bool, shape (..., n_times)
         Context: ``shortest`` to either side. The figures are ours: the driest of 25 wrists that we looked at
         read 0.02 uS with poor contact.
+
+    Examples
+    --------
+    >>> eda = np.append(np.full(40, 2.0), np.zeros(80))
+    >>> np.flatnonzero(open_circuit(eda, sfreq=4.0))[[0, -1]]
+    array([ 40, 119])
     """
     checked_rate(sfreq)
     with np.errstate(invalid="ignore"):

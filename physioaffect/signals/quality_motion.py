@@ -62,7 +62,26 @@ def motion_level(acc: Array, *, sfreq: float) -> NDArray[np.float64]:
 
 
 def moving(acc: Array, *, sfreq: float, threshold: float) -> Mask:
-    """Whether `motion_level` is above so many g; shape (..., n_times)."""
+    """Whether `motion_level` is above so many g; shape (..., n_times).
+
+    Parameters
+    ----------
+    acc : ndarray, shape (n_axes, n_times)
+        Acceleration in g, NaN where missing.
+    sfreq : float
+        Samples per second.
+    threshold : float
+        In g.
+
+    Examples
+    --------
+    >>> times = np.arange(0, 20, 1 / 50)
+    >>> acc = np.zeros((3, 1000))
+    >>> acc[0, times >= 10] = 0.5 * np.sin(2 * np.pi * 5 * times[times >= 10])
+    >>> is_moving = moving(acc, sfreq=50, threshold=0.1)
+    >>> bool(is_moving[100]), bool(is_moving[900])
+    (False, True)
+    """
     if not threshold > 0:
         raise ValueError(f"threshold must be above 0 g, got {threshold}.")
     with np.errstate(invalid="ignore"):
@@ -160,6 +179,12 @@ def acceleration_flags(acc: Array, *, sfreq: float, rules: MotionRules | None = 
     -------
     flags : ndarray of uint8, shape (n_times,)
         Bit field of `Flag`.
+
+    Examples
+    --------
+    >>> acc = np.array([[0.0, 0.1, np.nan], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    >>> [Flag(int(flags)) for flags in acceleration_flags(acc, sfreq=32.0)]
+    [<Flag: 0>, <Flag: 0>, <Flag.GAP: 16>]
     """
     rules = MotionRules() if rules is None else rules
     flags = np.zeros(acc.shape[-1], dtype=np.uint8)

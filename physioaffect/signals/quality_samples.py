@@ -27,7 +27,13 @@ _LEAST_SHARE = 0.05
 
 
 def missing(x: NDArray[np.floating[Any]]) -> Mask:
-    """Whether each sample is NaN or infinite, of the input's shape."""
+    """Whether each sample is NaN or infinite, of the input's shape.
+
+    Examples
+    --------
+    >>> missing(np.array([1.0, np.nan, np.inf]))
+    array([False,  True,  True])
+    """
     return np.asarray(~np.isfinite(x))
 
 
@@ -63,6 +69,12 @@ def too_steep(x: NDArray[np.floating[Any]], *, sfreq: float, per_second: float, 
     -------
     mask : ndarray of bool, shape (..., n_times)
         Both ends of every such change, and what lies between them.
+
+    Examples
+    --------
+    >>> eda = np.array([1.0, 1.1, 1.2, 9.0, 9.1, 9.2])
+    >>> too_steep(eda, sfreq=4.0, per_second=10.0)
+    array([False, False,  True,  True, False, False])
     """
     checked_rate(sfreq)
     if not per_second > 0:
@@ -139,6 +151,14 @@ def clipped(
     have fallen by eight, and by 5 % of the range of these seconds, on both sides (on one, if there is a gap
     on the other, or if it lasts for more than a second). Of a plateau of more than two seconds only the
     second at each end is marked; the rest is for `flat`. The figures are ours.
+
+    Examples
+    --------
+    >>> clipped(np.array([0.2, 2.0, 2.5, np.nan]), sfreq=32.0, high=2.0)
+    array([False,  True,  True, False])
+    >>> wave = np.minimum(np.sin(2 * np.pi * np.arange(128) / 64), 0.7)
+    >>> np.flatnonzero(clipped(wave, sfreq=64.0))[[0, -1]]
+    array([ 8, 88])
     """
     checked_rate(sfreq)
     if low is not None or high is not None:

@@ -88,7 +88,30 @@ class PerSecond:
 def per_second(
     *, eda: Signal | None = None, temperature: Signal | None = None, acc: Signal | None = None
 ) -> PerSecond | None:
-    """Bring the signals that there are onto whole seconds after the trial's onset; None if there are none."""
+    """Bring the signals that there are onto whole seconds after the trial's onset; None if there are none.
+
+    Parameters
+    ----------
+    eda, temperature, acc : Signal, optional
+        Skin conductance in microsiemens, temperature in degrees Celsius, acceleration in g, each at its own
+        rate.
+
+    Returns
+    -------
+    seconds : PerSecond or None
+
+    Raises
+    ------
+    PhysioaffectError
+        If the signals do not belong together: they span many days.
+
+    Examples
+    --------
+    >>> eda = Signal(data=np.arange(1.0, 9.0)[None], sfreq=4.0, ch_names=("EDA",), kind="eda", unit="uS")
+    >>> seconds = per_second(eda=eda)
+    >>> seconds.eda, seconds.temperature
+    (array([2.5, 6.5]), array([nan, nan]))
+    """
     signals = [signal for signal in (eda, temperature, acc) if signal is not None and signal.n_times]
     if not signals:
         return None
@@ -207,6 +230,18 @@ def off_body(seconds: PerSecond, rules: OffBodyRules | None = None) -> Mask:
     ``warm_above``, or falling). Without it: no movement and cold. Where a sensor says nothing it is passed
     over, where only one says something nothing is decided. Someone asleep is still and warm, someone with dry
     skin is warm or moves. A pulse is not looked for.
+
+    Examples
+    --------
+    >>> seconds = PerSecond(
+    ...     first=0,
+    ...     eda=np.append(np.full(300, 2.0), np.zeros(300)),
+    ...     temperature=np.append(np.full(300, 33.0), np.full(300, 22.0)),
+    ...     stir=np.append(np.full(300, 0.1), np.zeros(300)),
+    ... )
+    >>> is_off = off_body(seconds)
+    >>> bool(is_off[:290].any()), bool(is_off[310:].all())
+    (False, True)
     """
     rules = OffBodyRules() if rules is None else rules
 
@@ -245,6 +280,17 @@ def _fall_per_minute(level: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def returns(is_off: Mask) -> NDArray[np.intp]:
-    """Find the seconds at which an unworn stretch ends before the recording does."""
+    """Find the seconds at which an unworn stretch ends before the recording does.
+
+    Parameters
+    ----------
+    is_off : ndarray of bool, shape (n_seconds,)
+        From `off_body`.
+
+    Examples
+    --------
+    >>> returns(np.array([False, True, True, False, False, True]))
+    array([3])
+    """
     stops = runs(is_off).stops
     return stops[stops < len(is_off)]

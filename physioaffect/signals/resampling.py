@@ -139,6 +139,23 @@ def resampled_signal(signal: Signal, *, to: float) -> Signal:
     Flagged samples take no part. A new sample that stands for any flagged one has the flags of all of them,
     one that stands for a missing one is NaN. New samples are at whole multiples of the ratio of the
     rates, counted from the trial's onset, wherever the signal begins.
+
+    Parameters
+    ----------
+    signal : Signal
+        At the rate ``to`` or a higher one.
+    to : float
+        Samples per second.
+
+    Examples
+    --------
+    >>> flags = np.where(np.arange(640) == 320, Flag.GAP, 0).astype(np.uint8)
+    >>> eda = Signal(
+    ...     data=np.ones((1, 640)), sfreq=64.0, ch_names=("EDA",), kind="eda", unit="uS", flags=flags
+    ... )
+    >>> slower = resampled_signal(eda, to=4.0)
+    >>> slower.data.shape, np.flatnonzero(slower.flags)
+    ((1, 40), array([20]))
     """
     ratio = _ratio(signal.sfreq, to)
     if ratio == 1:

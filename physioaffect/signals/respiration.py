@@ -62,7 +62,15 @@ class Breaths(NamedTuple):
 
 
 def slowed(resp: Signal) -> Signal:
-    """Bring respiration down to 20 Hz, counted from the trial's onset, if it has more than 25 Hz."""
+    """Bring respiration down to 20 Hz, counted from the trial's onset, if it has more than 25 Hz.
+
+    Examples
+    --------
+    >>> data = np.sin(2 * np.pi * 0.25 * np.arange(7000) / 700)[np.newaxis]
+    >>> belt = Signal(data=data, sfreq=700.0, ch_names=("RESP",), kind="resp", unit="au")
+    >>> slowed(belt).sfreq, slowed(slowed(belt)).n_times
+    (20.0, 200)
+    """
     return resp if resp.sfreq <= _FASTEST_HZ else resampled_signal(resp, to=_WORKING_HZ)
 
 

@@ -247,7 +247,29 @@ class Group:
 
 
 def predict(stack: Stack, source: Source, rows: Sequence[Tensor]) -> list[Tensor]:
-    """Outputs of each network of a stack for its own rows: one tensor (n_rows, n_outputs) each."""
+    """Outputs of each network of a stack for its own rows: one tensor (n_rows, n_outputs) each.
+
+    Parameters
+    ----------
+    stack : Stack
+        Networks of one shape.
+    source : Source
+        The windows, on the stack's device.
+    rows : sequence of Tensor of int
+        For each network the rows of its windows.
+
+    Examples
+    --------
+    >>> networks = [torch.nn.Linear(3, 2) for _ in range(2)]
+    >>> source = Source([np.random.default_rng(0).normal(size=(10, 3))], torch.device("cpu"))
+    >>> rows = [torch.arange(10), torch.arange(4)]
+    >>> with torch.no_grad():
+    ...     outputs = predict(Stack(networks, torch.device("cpu")), source, rows)
+    >>> [tuple(one.shape) for one in outputs]
+    [(10, 2), (4, 2)]
+    >>> bool(torch.allclose(outputs[1], networks[1](source.gather(rows[1])), atol=1e-6))
+    True
+    """
     longest = max(len(own) for own in rows)
     padded = torch.stack([torch.nn.functional.pad(own, (0, longest - len(own))) for own in rows])
     parts = [

@@ -13,7 +13,19 @@ __all__ = ["no_denormals", "torch_threads"]
 
 @contextmanager
 def torch_threads(n_threads: int) -> Iterator[None]:
-    """Let torch use at most so many threads inside; never more than it was allowed outside."""
+    """Let torch use at most so many threads inside; never more than it was allowed outside.
+
+    Parameters
+    ----------
+    n_threads : int
+        At least one.
+
+    Examples
+    --------
+    >>> with torch_threads(1):
+    ...     torch.get_num_threads()
+    1
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(min(n_threads, before))
     try:

@@ -81,6 +81,26 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
     ------
     ProtocolError
         If a replica has fewer windows than a batch, or training diverges.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from physioaffect.training import CrossEntropy, Replica, Source, Training
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.arange(32) % 2
+    >>> X = rng.normal(size=(32, 3)) + labels[:, np.newaxis]
+    >>> rows = np.arange(32)
+    >>> folds = [Replica(name=f"without {k}", seed=k, train=rows[rows % 4 != k]) for k in range(4)]
+    >>> trained = train(
+    ...     [torch.nn.Linear(3, 2) for _ in folds],
+    ...     Source([X], torch.device("cpu")),
+    ...     CrossEntropy().targets(torch.from_numpy(labels), 2),
+    ...     folds,
+    ...     Training(epochs=5, batch_size=8, learning_rate=0.01),
+    ...     labels=labels,
+    ... )
+    >>> len(trained), len(trained[0].history), sorted(trained[0].state)
+    (4, 5, ['bias', 'weight'])
     """
     device = torch.device(device)
     populations = [_population(source, replica, labels, subjects) for replica in replicas]

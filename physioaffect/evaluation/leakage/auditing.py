@@ -162,6 +162,17 @@ def audit_plan(coords: pd.DataFrame, folds: Iterable[Fold], protocol: Protocol) 
     dict
         `Audit.to_dict`, and under ``shared`` for each known level the share of test windows, over all folds,
         that have a counterpart among the training windows.
+
+    Examples
+    --------
+    >>> from physioaffect.evaluation import get_protocol
+    >>> coords = pd.DataFrame({"subject": list("aabbcc"), "trial": [1, 2, 1, 2, 1, 2]})
+    >>> coords = coords.assign(dataset="own", session="1", stimulus=coords["trial"], window=0)
+    >>> coords["target"] = ["calm", "tense"] * 3
+    >>> loso = get_protocol("loso")
+    >>> told = audit_plan(coords, loso.split(coords, np.random.default_rng(0)), loso)
+    >>> told["shared"], [finding["kind"] for finding in told["findings"]]
+    ({'subject': 0.0, 'session': 0.0, 'trial': 0.0, 'stimulus': 1.0}, ['stimulus_shared'])
     """
     material = material_of(coords)
     found = []
@@ -194,6 +205,16 @@ def audit_table(
     -------
     dict
         `Audit.to_dict`, of no folds.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> coords = pd.DataFrame({"subject": np.repeat(list("abcd"), 10), "trial": np.tile(np.arange(10), 4)})
+    >>> coords["target"] = rng.permutation(np.repeat(["calm", "tense"], 20))
+    >>> features = pd.DataFrame({"power": rng.normal(size=40), "code": coords["target"] == "tense"})
+    >>> told = audit_table(coords, features.astype(float))
+    >>> [(finding["kind"], finding["severity"]) for finding in told["findings"]]
+    [('label_feature', 'leak')]
     """
     return _gathered([], _table_outcomes(material_of(coords, features=features, labels=labels))).to_dict()
 

@@ -156,6 +156,23 @@ def class_scores(model: Any, X: Any, **options: Any) -> NDArray[np.float64]:
 
     Probabilities where the model has them; else a logistic (two classes) or softmax of its decision values,
     which ranks but is not calibrated; else its hard predictions.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted classifier.
+    X : array-like, shape (n_windows, ...)
+        As the model takes it.
+    **options
+        For its methods.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> model = LinearDiscriminantAnalysis().fit(X, ["calm", "calm", "tense", "tense"])
+    >>> scores = class_scores(model, X)
+    >>> scores.shape, scores.argmax(axis=1).tolist(), bool(np.allclose(scores.sum(axis=1), 1))
+    ((4, 2), [0, 0, 1, 1], True)
     """
     if hasattr(model, "predict_proba"):
         return np.asarray(model.predict_proba(X, **options), dtype=np.float64)
@@ -170,7 +187,24 @@ def class_scores(model: Any, X: Any, **options: Any) -> NDArray[np.float64]:
 
 
 def uses_of(model: Any) -> frozenset[str]:
-    """What the model declares in ``uses``."""
+    """What the model declares in ``uses``.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted or not.
+
+    Returns
+    -------
+    uses : frozenset of str
+        What it wants to see besides the training windows, such as ``"unlabelled"``; empty for most.
+
+    Examples
+    --------
+    >>> from physioaffect.evaluation.adaptation.coral import CORAL
+    >>> sorted(uses_of(CORAL(LinearDiscriminantAnalysis()))), sorted(uses_of(LinearDiscriminantAnalysis()))
+    (['unlabelled'], [])
+    """
     return frozenset(getattr(model, "uses", ()))
 
 
@@ -231,6 +265,12 @@ def get_model(name: str, task: Task) -> Any:
     ------
     ProtocolError
         If there is no such model for this kind of task.
+
+    Examples
+    --------
+    >>> from physioaffect.datasets import EEGMAT
+    >>> [step for step, _ in get_model("logistic", EEGMAT.tasks["arithmetic"]).steps]
+    ['standardscaler', 'logisticregression']
     """
     own = REGRESSORS if task.kind == "regression" else CLASSIFIERS
     if name in own:
@@ -285,6 +325,12 @@ def get_baselines(task: Task) -> dict[str, Any]:
 
     ``majority`` or ``mean``; ``prior`` (guesses by class frequency); ``clock_forest`` and ``clock_1nn``
     (elapsed time and order in the session only).
+
+    Examples
+    --------
+    >>> from physioaffect.datasets import EEGMAT
+    >>> list(get_baselines(EEGMAT.tasks["arithmetic"]))
+    ['majority', 'prior', 'clock_forest', 'clock_1nn']
     """
     own = _BASELINES_OF_NUMBERS if task.kind == "regression" else _BASELINES_OF_CLASSES
     return {name: make() for name, make in own.items()}

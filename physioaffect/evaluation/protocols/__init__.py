@@ -104,6 +104,12 @@ def transductive(protocol: Protocol) -> Protocol:
     ------
     ProtocolError
         If it is transductive already.
+
+    Examples
+    --------
+    >>> shown = transductive(loso)
+    >>> shown.name, sorted(shown.grants), sorted(loso.grants)
+    ('loso_transductive', ['unlabelled'], [])
     """
     if "unlabelled" in protocol.grants:
         raise ProtocolError(f"Protocol {protocol.name} is transductive already: use it as it is.")

@@ -36,6 +36,15 @@ def calibrated_trials(n_trials: int = 3) -> Protocol:
     ----------
     n_trials : int
         How many. Default: three, which on DREAMER is as long as what HiSTN fine-tunes on.
+
+    Examples
+    --------
+    >>> coords = pd.DataFrame({"subject": np.repeat(["a", "b"], 4), "trial": np.tile(np.arange(4), 2)})
+    >>> coords = coords.assign(dataset="own", session="1", stimulus=coords["trial"], window=0, start=0.0)
+    >>> coords = coords.assign(duration=4.0, order=coords["trial"], target=["calm", "tense"] * 4)
+    >>> [fold, _] = calibrated_trials(n_trials=1).split(coords, np.random.default_rng(0))
+    >>> fold.name, fold.train_idx, fold.calibration_idx, fold.test_idx
+    ('a', array([4, 5, 6, 7]), array([0]), array([1, 2, 3]))
     """
     if not isinstance(n_trials, int) or n_trials < 1:
         raise ProtocolError(
@@ -65,6 +74,17 @@ def calibrated_rest(seconds: float = 300.0) -> Protocol:
     ----------
     seconds : float
         Length, from the start of the first window; of a shorter rest, all. Default: five minutes.
+
+    Examples
+    --------
+    >>> coords = pd.DataFrame({"subject": np.repeat(["a", "b"], 4), "trial": np.tile([0, 0, 1, 2], 2)})
+    >>> coords = coords.assign(dataset="own", session="1", stimulus=coords["trial"], window=[0, 1, 0, 0] * 2)
+    >>> coords = coords.assign(start=[0.0, 60.0, 0.0, 0.0] * 2, duration=60.0, order=coords["trial"])
+    >>> coords["condition"] = ["rest", "rest", "read", "sing"] * 2
+    >>> coords["target"] = ["calm", "calm", "calm", "tense"] * 2
+    >>> [fold, _] = calibrated_rest(seconds=60).split(coords, np.random.default_rng(0))
+    >>> fold.name, fold.calibration_idx, fold.test_idx
+    ('a', array([0]), array([2, 3]))
     """
     _check_seconds("calibrated_rest", seconds)
     return _calibrated(
@@ -94,6 +114,19 @@ def calibrated_same_rest(seconds: float = 300.0) -> Protocol:
     ----------
     seconds : float
         Length, from the start of the first window; of a shorter rest, all. Default: five minutes.
+
+    Examples
+    --------
+    >>> coords = pd.DataFrame({"subject": np.repeat(["a", "b"], 4), "trial": np.tile([0, 0, 1, 2], 2)})
+    >>> coords = coords.assign(dataset="own", session="1", stimulus=coords["trial"], window=[0, 1, 0, 0] * 2)
+    >>> coords = coords.assign(start=[0.0, 60.0, 0.0, 0.0] * 2, duration=60.0, order=coords["trial"])
+    >>> coords["condition"] = ["rest", "rest", "read", "sing"] * 2
+    >>> coords["target"] = ["calm", "calm", "calm", "tense"] * 2
+    >>> [fold, _] = calibrated_same_rest(seconds=60).split(coords, np.random.default_rng(0))
+    >>> fold.name, fold.calibration_idx, fold.test_idx
+    ('a', array([0]), array([1, 2, 3]))
+    >>> calibrated_same_rest().claim is None
+    True
     """
     _check_seconds("calibrated_same_rest", seconds)
     return _calibrated(

@@ -78,13 +78,45 @@ class Fold:
 
 
 def codes(coords: pd.DataFrame, level: str) -> NDArray[np.intp]:
-    """Number the units of a level (a key of ``LEVELS``) from 0, one number per window."""
+    """Number the units of a level (a key of ``LEVELS``) from 0, one number per window.
+
+    Parameters
+    ----------
+    coords : pandas.DataFrame
+        One row per window.
+    level : str
+        A key of ``LEVELS``.
+
+    Returns
+    -------
+    codes : ndarray of int, shape (n_windows,)
+
+    Examples
+    --------
+    >>> coords = pd.DataFrame({"subject": list("aabb"), "trial": [1, 2, 1, 2]})
+    >>> coords = coords.assign(dataset="own", session="1")
+    >>> codes(coords, "subject"), codes(coords, "trial")
+    (array([0, 0, 1, 1]), array([0, 1, 2, 3]))
+    """
     numbers = coords.groupby(list(LEVELS[level]), sort=False, observed=True).ngroup()
     return np.asarray(numbers, dtype=np.intp)
 
 
 def person_names(coords: pd.DataFrame) -> NDArray[np.str_]:
-    """Name of each window's person, shape (n_windows,); after the data set's where there are several."""
+    """Name of each window's person, shape (n_windows,); after the data set's where there are several.
+
+    Parameters
+    ----------
+    coords : pandas.DataFrame
+        One row per window, with the columns ``dataset`` and ``subject``.
+
+    Examples
+    --------
+    >>> person_names(pd.DataFrame({"dataset": ["deap", "dreamer"], "subject": ["1", "1"]}))
+    array(['deap/1', 'dreamer/1'], dtype='<U9')
+    >>> person_names(pd.DataFrame({"dataset": ["deap", "deap"], "subject": ["1", "2"]}))
+    array(['1', '2'], dtype='<U1')
+    """
     subject = coords["subject"].to_numpy(dtype=str)
     if coords["dataset"].nunique() < 2:
         return subject

@@ -229,6 +229,23 @@ def render(result: Result) -> str:
     -------
     str
         HTML. Every text from data files is escaped, and a content security policy forbids the network.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from physioaffect.datasets import DREAMER
+    >>> from physioaffect.evaluation import evaluate
+    >>> from physioaffect.features import Hjorth, Recipe
+    >>> from physioaffect.windows import Windowing
+    >>> recipe = Recipe(windows=Windowing(duration=2), features=(Hjorth(),))
+    >>> options = {"task": "valence", "protocols": ["loso"], "models": ["lda", "knn"], "permutations": 0}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     root = DREAMER.simulate(Path(folder, "dreamer"), n_subjects=3, n_clips=4, max_seconds=6)
+    ...     result = evaluate(DREAMER, root, recipe=recipe, **options)
+    >>> html = render(result)
+    >>> html.startswith("<!DOCTYPE html>"), "Simulated" in html
+    (True, True)
     """
     run, permutations = result.run, result.permutations
     prepared = _Prepared(

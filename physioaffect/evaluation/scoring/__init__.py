@@ -62,6 +62,23 @@ def by_trial(predictions: pd.DataFrame, kind: str) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The same columns without ``fold``, ``window``, ``start``, ``duration``.
+
+    Examples
+    --------
+    >>> predictions = pd.DataFrame(
+    ...     {
+    ...         "trial": ["1", "1", "1", "2", "2"],
+    ...         "stimulus": ["1", "1", "1", "2", "2"],
+    ...         "truth": ["calm", "calm", "calm", "tense", "tense"],
+    ...         "prediction": ["calm", "tense", "tense", "tense", "tense"],
+    ...         "p_calm": [0.9, 0.4, 0.4, 0.1, 0.2],
+    ...         "p_tense": [0.1, 0.6, 0.6, 0.9, 0.8],
+    ...     }
+    ... )
+    >>> run = {"protocol": "loso", "model": "lda", "dataset": "own", "subject": "a", "session": "1"}
+    >>> trials = by_trial(predictions.assign(**run), "binary")
+    >>> trials[["trial", "truth", "prediction"]].values.tolist()
+    [['1', 'calm', 'calm'], ['2', 'tense', 'tense']]
     """
     columns = [str(name) for name in predictions if str(name).startswith("p_")]
     averaged = ["prediction"] if kind == "regression" else columns
@@ -89,6 +106,25 @@ def score(predictions: pd.DataFrame, kind: str) -> pd.DataFrame:
     pandas.DataFrame
         Long: protocol, model, level (``"trial"`` or ``"window"``), subject (or ``"(pooled)"``; with several
         data sets ``dataset/subject``), metric, value and n, the number of trials or windows scored.
+
+    Examples
+    --------
+    >>> predictions = pd.DataFrame(
+    ...     {
+    ...         "trial": ["1", "1", "2", "2"],
+    ...         "stimulus": ["1", "1", "2", "2"],
+    ...         "window": [0, 1, 0, 1],
+    ...         "truth": ["calm", "calm", "tense", "tense"],
+    ...         "prediction": ["calm", "tense", "tense", "tense"],
+    ...         "p_calm": [0.9, 0.4, 0.1, 0.2],
+    ...         "p_tense": [0.1, 0.6, 0.9, 0.8],
+    ...     }
+    ... )
+    >>> run = {"protocol": "loso", "model": "lda", "dataset": "own", "subject": "a", "session": "1"}
+    >>> found = score(predictions.assign(**run), "binary")
+    >>> accuracy = found[(found["metric"] == "accuracy") & (found["subject"] == "a")]
+    >>> accuracy[["level", "value"]].values.tolist()
+    [['trial', 1.0], ['window', 0.75]]
     """
     rows = []
     # The arguments are our own; checking them takes longer than scoring one person.

@@ -96,6 +96,23 @@ def permute_fits(  # noqa: PLR0913
         If stimuli cannot be exchanged as asked.
     ValueError
         If ``n_permutations`` is below 1.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from physioaffect.datasets import DREAMER
+    >>> from physioaffect.evaluation import get_model, loso
+    >>> coords = pd.DataFrame({"subject": np.repeat(list("abcd"), 8), "trial": np.tile(np.arange(8), 4)})
+    >>> coords = coords.assign(dataset="own", session="1", stimulus=coords["trial"], window=0, start=0.0)
+    >>> coords = coords.assign(duration=4.0, target=np.where(coords["trial"] % 2, "high", "low"))
+    >>> values = np.random.default_rng(0).normal(size=(32, 2)) + (coords[["trial"]].to_numpy() % 2)
+    >>> features = xr.Dataset({"power": (("window", "band"), values)})
+    >>> task = DREAMER.tasks["valence"]
+    >>> table = Table(coords=coords, features=features, raw=None, raw_idx=np.arange(32))
+    >>> folds = list(loso.split(coords, np.random.default_rng(0)))
+    >>> found = permute_fits(table, task, folds, get_model("lda", task), n_permutations=99)
+    >>> found.set_index(["level", "metric"]).loc[("trial", "macro_f1"), ["n_permutations", "p"]].tolist()
+    [99.0, 0.01]
     """
     exchange = exchange_of(table.coords, task.source, level=level)
     labels = numbers_of(exchange.labels, task.kind, task.classes)

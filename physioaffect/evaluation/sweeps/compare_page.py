@@ -185,10 +185,36 @@ def render_comparisons(found: Comparisons) -> str:
 def write_comparisons(found: Comparisons, path: Path) -> Path:
     """Write the page and return its path.
 
+    Parameters
+    ----------
+    found : Comparisons
+        What `compare` gave.
+    path : Path
+        The file, in a folder that exists.
+
     Raises
     ------
     RunError
         If it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from physioaffect.datasets import DREAMER
+    >>> from physioaffect.evaluation import evaluate
+    >>> from physioaffect.evaluation.sweeps import compare
+    >>> from physioaffect.features import Hjorth, Recipe
+    >>> from physioaffect.windows import Windowing
+    >>> recipe = Recipe(windows=Windowing(duration=2), features=(Hjorth(),))
+    >>> options = {"task": "valence", "protocols": ["loso"], "models": ["lda", "knn"], "permutations": 0}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     root = DREAMER.simulate(Path(folder, "dreamer"), n_subjects=3, n_clips=4, max_seconds=6)
+    ...     result = evaluate(DREAMER, root, recipe=recipe, out=Path(folder, "run"), **options)
+    ...     page = write_comparisons(compare([Path(folder, "run")]), Path(folder, "page.html"))
+    ...     html = page.read_text()
+    >>> "lda" in html, "knn" in html
+    (True, True)
     """
     write_whole(path, render_comparisons(found).encode())
     return path

@@ -76,6 +76,29 @@ def run_experiment(
     ------
     RunError
         If the folder holds another experiment, or no run is called as ``only`` says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from physioaffect.datasets import DREAMER
+    >>> text = '''
+    ... tasks = ["valence"]
+    ... models = ["lda"]
+    ... protocols = ["loso"]
+    ... permutations = 0
+    ... [datasets.dreamer]
+    ... path = "dreamer"
+    ... features = ["hjorth"]
+    ... window = 2
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = DREAMER.simulate(Path(folder, "dreamer"), n_subjects=3, n_clips=4, max_seconds=6)
+    ...     _ = Path(folder, "small.toml").write_text(text)
+    ...     experiment = Experiment.read(Path(folder, "small.toml"))
+    ...     statuses = [run_experiment(experiment)[0].status for _ in range(2)]
+    >>> statuses
+    ['finished', 'before']
     """
     planned = chosen_runs(experiment.runs(), only)
     keep_copy(experiment)
