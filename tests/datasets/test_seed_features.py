@@ -101,7 +101,7 @@ def test_the_simulated_entropy_is_that_of_the_simulated_recording(seed: Path) ->
 
 
 def test_they_can_be_evaluated(seed: Path) -> None:
-    result = evaluate(seed_features(seed), models=["lda"], protocols=["loso"])
+    result = evaluate(seed_features(seed), models=["lda"], protocols=["loso"], permutations=20)
     assert result.run["dataset"]["name"] == "seed"
     assert result.run["table"]["simulated"]
     assert result.cells()["loso", "lda", "trial", "macro_f1"].mean >= 0
@@ -178,7 +178,7 @@ def test_simulated_archives_are_read_and_evaluated(seed_v: Path) -> None:
     table = seed_v_features(seed_v, order=("channel", "band"))
     assert table.de.shape == (2 * 3 * 5 * 2, 62, 5)
     assert set(table.tags.values) == {"simulated"}
-    result = evaluate(table, models=["lda"], protocols=["loso"])
+    result = evaluate(table, models=["lda"], protocols=["loso"], permutations=20)
     assert result.run["dataset"]["name"] == "seed_v"
     # Logarithms of microvolts squared.
     assert_allclose(table.de.values.mean(), 2.5, atol=1.5)

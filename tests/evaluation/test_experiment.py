@@ -389,7 +389,7 @@ def test_classes_that_look_like_numbers_are_classes(tmp_path):
         target=lambda trial: f"{trial.ratings['valence']:.0f}",
     )  # fmt: skip
     models = ["knn", "lda", "logistic", "svm", "random_forest", "gradient_boosting"]
-    result = run(tmp_path, features=feature_table(effect=5.0), task=task, models=models)
+    result = run(tmp_path, features=feature_table(effect=5.0), task=task, models=models, permutations=20)
     # Only "1" and "4" occur; the others are in the table with a score of zero.
     assert (result.predictions[["p_2", "p_3", "p_5"]] == 0).all(axis=None)
     for model in models:
