@@ -24,7 +24,7 @@ def test_the_page_runs_and_its_table_is_what_comes_out(tmp_path, monkeypatch, ca
             exec(compile(block, "docs/reproduce.md", "exec"), {})
             continue
         for line in block.splitlines():
-            program, *arguments = shlex.split(line)
+            program, *arguments = shlex.split(line, comments=True)
             assert program == "physioaffect"
             if "reproduce" in arguments and "--quick" not in arguments:
                 arguments.append("--quick")  # Whole, all people of WEARS take seven minutes of two cores.
