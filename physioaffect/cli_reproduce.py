@@ -138,10 +138,10 @@ def _print_block(lines: Sequence[Line], widest: int) -> None:
     from physioaffect.reproduce.page import SCORE_TITLES  # noqa: PLC0415
 
     head = lines[0].first
-    over = sorted({f"{line.first.n} {line.first.over}" for line in lines})
-    told = f": {SCORE_TITLES[head.score]} over {' or '.join(over)}" + (
-        ", as published; " if head.is_published else "; "
-    )
+    over = " or ".join(sorted({f"{line.first.n} {line.first.over}" for line in lines}))
+    score = SCORE_TITLES[head.score]
+    told = f" over {over}, " if head.experiment.endswith(score) else f": {score} over {over}, "
+    told += "as published; " if head.is_published else ""
     claim = (
         ("supports a claim", "green")
         if head.claim is not None
@@ -152,7 +152,8 @@ def _print_block(lines: Sequence[Line], widest: int) -> None:
     table.add_column("", min_width=widest + 2, overflow="fold")
     others = [row.score for row in lines[0].others]
     others = others if OUT.width >= 80 + 16 * len(others) else []
-    for column in ("published", "ours", "by trial", *(SCORE_TITLES[score] for score in others)):
+    by_trial = ["by trial"] if any(line.by_trial for line in lines) else []
+    for column in ("published", "ours", *by_trial, *(SCORE_TITLES[score] for score in others)):
         # As wide as the longest number, so that the blocks stand below one another.
         table.add_column(column, justify="right", min_width=14, no_wrap=True)
     for line in lines:
@@ -160,7 +161,7 @@ def _print_block(lines: Sequence[Line], widest: int) -> None:
             plain(f"  {line.first.model}"),
             plain(str(line.published or "")),
             plain(str(line.first)),
-            plain(str(line.by_trial or "")),
+            *(plain(str(line.by_trial or "")) for _ in by_trial),
             *(plain(str(row)) for row in line.others[: len(others)]),
             style="dim" if line.first.is_baseline else "",
         )
