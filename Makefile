@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # What needs neither torch nor the tools of developers.
 OLDEST := tests/test_recording.py tests/test_windows.py tests/test_epochs.py tests/signals tests/devices tests/datasets \
     --deselect tests/signals/test_eeg_bad_input.py::test_what_cannot_be_learnt_at_any_time_is_refused
-COMPILED := tests/features tests/pinn tests/signals
+COMPILED := tests/features tests/pinn tests/signals tests/evaluation/statistics
 EXECUTED := $(patsubst %,build/%,$(wildcard notebooks/*.ipynb))
 
 .PHONY: demo test check wheel oldest coverage docs notebooks bench format clean

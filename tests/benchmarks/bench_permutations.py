@@ -25,6 +25,19 @@ def bench_permute_fits(benchmark, name, task, n_jobs):
 
 
 @pytest.mark.benchmark(
+    group="1,000 permutations, refitted: 12 people, 24 clips of 1 or 10 windows, 310 features, loso"
+)
+@pytest.mark.parametrize("n_windows", [1, 10])
+def bench_permute_wide_fits(benchmark, n_windows):
+    table = world_table(
+        0, n_subjects=12, n_trials=24, n_windows=n_windows, n_features=310, affect=0.5, task=CLASSES
+    )
+    folds = list(get_protocol("loso").split(table.coords, np.random.default_rng(0)))
+    model = get_model("lda", CLASSES)
+    benchmark.pedantic(permute_fits, (table, CLASSES, folds, model), {"n_permutations": 1000}, rounds=2)
+
+
+@pytest.mark.benchmark(
     group="1,000 permutations, predictions fixed: 32 people, 40 clips of 60 windows, 5 models"
 )
 @pytest.mark.parametrize("task", [CLASSES, NUMBERS], ids=["classes", "numbers"])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from physioaffect.evaluation.statistics._lda_kernel import solve_discriminants
 from physioaffect.evaluation.statistics.trial_scores import Predicted
 from physioaffect.evaluation.statistics.trial_sums import (
     CONSTANT,
@@ -17,6 +18,7 @@ from physioaffect.evaluation.statistics.trial_sums import (
     TrialSums,
     add_to,
     tested,
+    unpacked,
 )
 
 __all__ = ["lda_predictions"]
@@ -28,37 +30,28 @@ def lda_predictions(
     sums: TrialSums, labels: NDArray[Any], roles: Roles, n_classes: int, n_features: int
 ) -> Predicted:
     """Fit in every fold to each of ``labels``, (m, n_cells), and predict; n_features counts constant ones."""
-    m, p = len(labels), sums.X.shape[1]
-    counts, scores = np.zeros((2, m, roles.trial_of_cell.max() + 1, n_classes))
-    weights = [(labels == k).astype(float) for k in range(n_classes)]
+    counts, scores = np.zeros((2, len(labels), roles.trial_of_cell.max() + 1, n_classes))
+    weights = (labels == np.arange(n_classes)[:, np.newaxis, np.newaxis]).astype(float)
     sides = [Side.of(trains) for trains in roles.trains]
-    classes = [_within(sums, w, sides, n_features) for w in weights]
+    one_by_one = sides
+    if not sums.fourth.size:
+        one_by_one = [Side.of(trains, may_take_off=False) for trains in roles.trains]
+    classes = [_within(sums, w, sides, one_by_one, n_features) for w in weights]
     one = np.ones((1, labels.shape[1]))
-    totals, of_all = [w @ sums.second for w in weights[:-1]], one @ sums.second
+    totals, of_all = weights[:-1] @ sums.second, one @ sums.second
     for f, (side, tests) in enumerate(zip(sides, roles.tests, strict=True)):
-        covariance = np.zeros((m, p, p))
+        own = _Within(*(np.stack([part[f] for part in parts]) for parts in zip(*classes, strict=True)))
+        seconds = side.sums(weights[:-1], sums.second, totals)
         rest = side.sums(one, sums.second, of_all)
-        for k, own in enumerate(classes):
-            if k < n_classes - 1:
-                second = side.sums(weights[k], sums.second, totals[k])
-                rest = rest - second
-            else:
-                second = rest  # The last class is what the others leave.
-            second = second.reshape(m, p, p)
-            second /= own.n[f][:, np.newaxis, np.newaxis]
-            mean = own.mean[f]
-            second -= mean[:, :, np.newaxis] * mean[:, np.newaxis, :]
-            shrinkage, mu = _shrinkage(second, own, f, n_features)
-            variance = np.einsum("bii->bi", second)
-            added = shrinkage[:, np.newaxis] * mu * variance
-            second *= (1 - shrinkage)[:, np.newaxis, np.newaxis]
-            variance += added  # On the diagonal of ``second``.
-            covariance += second
-        covariance /= n_classes
-        means = [own.mean[f] for own in classes]
-        between = np.stack([mean - means[0] for mean in means[1:]], axis=-1)
-        middle = np.stack([(mean + means[0]) / 2 for mean in means[1:]], axis=-1)
-        coef = np.linalg.solve(covariance, between)
+        coef = np.empty((len(labels), n_classes - 1, sums.X.shape[1]))
+        try:
+            is_regular = solve_discriminants(seconds, rest, *own, n_features, coef)
+        except np.linalg.LinAlgError:
+            is_regular = False
+        if not is_regular:
+            raise NotLinear("a covariance is singular")
+        coef = coef.transpose(0, 2, 1)
+        middle = ((own.mean[1:] + own.mean[0]) / 2).transpose(1, 2, 0)
         rows, starts, trials, is_tested = tested(sums, roles, tests)
         values = np.tensordot(sums.X[rows], coef, axes=(1, 1)) - (middle * coef).sum(axis=1)
         if n_classes == 2:
@@ -85,8 +78,13 @@ class _Within(NamedTuple):
     lengths: Floats
 
 
-def _within(sums: TrialSums, weights: Floats, sides: list[Side], n_features: int) -> _Within:
-    """Everything about a class that needs no covariance, all folds at once."""
+def _within(
+    sums: TrialSums, weights: Floats, sides: list[Side], one_by_one: list[Side], n_features: int
+) -> _Within:
+    """Everything about a class that needs no covariance, all folds at once.
+
+    Windows of the cells in ``one_by_one`` are looked at themselves to get lengths.
+    """
     m, p = len(weights), sums.X.shape[1]
     total = weights @ sums.first
     table = np.stack([side.sums(weights, sums.first, total) for side in sides])
@@ -104,16 +102,16 @@ def _within(sums: TrialSums, weights: Floats, sides: list[Side], n_features: int
     lengths = np.zeros(n.shape)
     if n_features == 1:
         return _Within(n, mean, w, lengths)
-    if any(side.is_complement for side in sides):
+    if any(side.is_complement for side in one_by_one):
         # All windows of the class, those outside of the fold included: q = w x^2 + v x + c of each, squared.
-        second = (weights @ sums.second).reshape(m, p, p)
+        second = unpacked(weights @ sums.second, p)
         fourth, third = np.moveaxis((weights @ sums.fourth).reshape(m, 2, p, p), 1, 0)
         w_, v_ = w.transpose(1, 0, 2), v.transpose(1, 0, 2)
         whole = ((w_ @ fourth + 2 * (v_ @ third.transpose(0, 2, 1))) * w_).sum(axis=-1)
         whole += ((v_ @ second) * v_).sum(axis=-1)
         linear = (w * total[:, 1 + p :] + v * total[:, 1 : 1 + p]).sum(axis=-1)
         lengths = whole.T + 2 * c * linear + c**2 * total[:, 0]
-    for f, side in enumerate(sides):
+    for f, side in enumerate(one_by_one):
         rows = np.concatenate([sums.rows[cell] for cell in side.cells])
         starts = np.cumsum([0] + [len(sums.rows[cell]) for cell in side.cells[:-1]])
         X = sums.X[rows]
@@ -124,18 +122,3 @@ def _within(sums: TrialSums, weights: Floats, sides: list[Side], n_features: int
         few = (np.add.reduceat(q, starts, axis=0).T * weights[:, side.cells] * side.is_in).sum(axis=1)
         lengths[f] = lengths[f] - few if side.is_complement else few
     return _Within(n, mean, w, lengths)
-
-
-def _shrinkage(covariance: Floats, own: _Within, f: int, n_features: int) -> tuple[Floats, float]:
-    """Shrinkage (m,) by Ledoit & Wolf of the standardised features, and what they are shrunk to."""
-    p = covariance.shape[-1]
-    # Features that never vary count in n_features and so in mu, as they do in scikit-learn.
-    mu = p / n_features
-    if n_features == 1:
-        return np.zeros(len(covariance)), mu
-    w = own.weight[f]
-    square = ((np.square(covariance) @ w[..., np.newaxis])[..., 0] * w).sum(axis=1)
-    beta = (own.lengths[f] / own.n[f] - square) / (n_features * own.n[f])
-    delta = (square - 2 * mu * p + n_features * mu**2) / n_features
-    beta = np.minimum(beta, delta)
-    return np.divide(beta, delta, out=np.zeros_like(beta), where=beta != 0), mu

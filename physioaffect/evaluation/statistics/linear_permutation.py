@@ -14,9 +14,9 @@ features standardised within the class, z:
    b = \left(\tfrac{1}{n_k} \sum_i \|z_i\|^4 - \|R_k\|^2\right) / (p n_k).
 
 With weights :math:`w_j = 1 / \mathrm{var}_j` and class mean m, :math:`\|z_i\|^2 = w^T x_i^2 - 2 (w m)^T x_i +
-w^T m^2`, so that the sum of its squares needs only the sums above. Nothing is approximated. The scaler in
-front changes no decision, because the shrinkage is towards the diagonal and everything else follows affine
-changes of the features.
+w^T m^2`, so that the sum of its squares needs only the sums above; where windows are few, it is made from the
+windows instead. Nothing is approximated. The scaler in front changes no decision, because the shrinkage is
+towards the diagonal and everything else follows affine changes of the features.
 
 *Ridge regression* behind a ``StandardScaler`` has one factorisation a fold for all label vectors.
 """
@@ -46,6 +46,7 @@ from physioaffect.evaluation.statistics.trial_sums import (
     TrialSums,
     add_to,
     tested,
+    unpacked,
 )
 
 __all__ = ["Linear", "linear_predictions", "recognise"]
@@ -114,17 +115,20 @@ def linear_predictions(
     ------
     NotLinear
         If a class lacks two windows in a training set, a feature is constant in a fold or class but not in
-        all, or the sums need too much memory.
+        all, a covariance is singular after shrinkage, or the sums need too much memory.
     """
     spread = X.std(axis=0)
     is_varied = spread > 0
     n_features = X.shape[1]
     X = (X[:, is_varied] - X[:, is_varied].mean(axis=0)) / spread[is_varied]
-    n_sums = 3 if linear.kind == "lda" else 1
-    n_cells = len(roles.trial_of_cell)
-    if n_sums * n_cells * X.shape[1] ** 2 * 8 > _MOST:
+    n_cells, n_folds, (n_windows, p) = len(roles.trial_of_cell), len(roles.trains), X.shape
+    # What the lengths of standardised windows cost a label vector: from the windows, 2 p products for each of
+    # them and fold; from sums, 2 p^2 a cell to add them up and 3 p^2 a fold.
+    with_fourth = linear.kind == "lda" and 2 * n_windows * n_folds > (2 * n_cells + 3 * n_folds) * p
+    n_sums = p * (p + 1) // 2 + (2 * p * p if with_fourth else 0)
+    if n_cells * n_sums * 8 > _MOST:
         raise NotLinear("the sums need too much memory")
-    sums = TrialSums.of(X, roles.cell_of_row, n_cells, with_fourth=linear.kind == "lda")
+    sums = TrialSums.of(X, roles.cell_of_row, n_cells, with_fourth=with_fourth)
     of_cell = labels[:, roles.trial_of_cell]
     chunks = [slice(start, start + _CHUNK) for start in range(0, len(labels), _CHUNK)]
 
@@ -158,7 +162,7 @@ def ridge_predictions(sums: TrialSums, labels: NDArray[Any], roles: Roles, alpha
         side = Side.of(trains)
         first = side.sums(one, sums.first, totals[0])
         n, mean = first[:, :1], first[:, 1 : 1 + p] / first[:, :1]
-        gram = side.sums(one, sums.second, totals[1]).reshape(-1, p, p)
+        gram = unpacked(side.sums(one, sums.second, totals[1]), p)
         gram -= n[..., np.newaxis] * mean[:, :, np.newaxis] * mean[:, np.newaxis, :]
         variance = np.einsum("bii->bi", gram) / n
         if (variance < CONSTANT).any():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from physioaffect.evaluation.protocols.folds import Fold, Indices
 
-__all__ = ["CONSTANT", "NotLinear", "Roles", "Side", "TrialSums", "add_to", "tested"]
+__all__ = ["CONSTANT", "NotLinear", "Roles", "Side", "TrialSums", "add_to", "tested", "unpacked"]
 
 Floats = NDArray[np.float64]
 # Variance of a standardised feature within a class or fold below which it counts as constant.
@@ -72,8 +72,8 @@ class Roles:
 class TrialSums:
     """Sums over the windows of each cell; ``rows[c]`` are the windows of cell c.
 
-    ``first`` (n_cells, 1 + 2 p) has 1, x and x^2; ``second`` (n_cells, p p) has x x^T; ``fourth``
-    (n_cells, 2 p p), empty for ridge, has x^2 x^2^T and x^2 x^T.
+    ``first`` (n_cells, 1 + 2 p) has 1, x and x^2; ``second`` (n_cells, p (p + 1) / 2) the upper triangle of
+    x x^T, row by row; ``fourth`` (n_cells, 2 p p), or empty, x^2 x^2^T and x^2 x^T.
     """
 
     X: Floats
@@ -86,18 +86,27 @@ class TrialSums:
     def of(cls, X: Floats, cell_of_row: Indices, n_cells: int, *, with_fourth: bool) -> TrialSums:
         """Add up the windows of each cell; the third and fourth powers only where they are asked for."""
         p = X.shape[1]
-        first, second = np.empty((n_cells, 1 + 2 * p)), np.empty((n_cells, p * p))
+        first, second = np.empty((n_cells, 1 + 2 * p)), np.empty((n_cells, p * (p + 1) // 2))
         fourth = np.empty((n_cells, 2 * p * p if with_fourth else 0))
+        upper = np.triu(np.ones((p, p), dtype=bool))
         order = np.argsort(cell_of_row, kind="stable")
         cells = np.split(order, np.flatnonzero(np.diff(cell_of_row[order])) + 1)
         for c, rows in enumerate(cells):
             own = X[rows]
             square = own**2
             first[c] = np.concatenate([[float(len(own))], own.sum(axis=0), square.sum(axis=0)])
-            second[c] = (own.T @ own).ravel()
+            second[c] = (own.T @ own)[upper]
             if with_fourth:
                 fourth[c] = np.concatenate([(square.T @ square).ravel(), (square.T @ own).ravel()])
         return cls(X=X, rows=cells, first=first, second=second, fourth=fourth)
+
+
+def unpacked(packed: Floats, p: int) -> Floats:
+    """Make symmetric matrices (n, p, p) of the upper triangles in ``TrialSums.second``."""
+    i, j = np.triu_indices(p)
+    full = np.empty((len(packed), p, p))
+    full[:, i, j] = full[:, j, i] = packed
+    return full
 
 
 class Side(NamedTuple):
@@ -109,16 +118,16 @@ class Side(NamedTuple):
     is_complement: bool
 
     @classmethod
-    def of(cls, trains: NDArray[np.bool_]) -> Side:
+    def of(cls, trains: NDArray[np.bool_], *, may_take_off: bool = True) -> Side:
         """Choose the fewer cells; ``trains`` is (1 or m, n_cells)."""
         inside, outside = trains.any(axis=0), (~trains).any(axis=0)
-        if inside.sum() <= outside.sum():
+        if not may_take_off or inside.sum() <= outside.sum():
             return cls(np.flatnonzero(inside), trains[:, inside].astype(float), False)
         return cls(np.flatnonzero(outside), (~trains)[:, outside].astype(float), True)
 
     def sums(self, weights: Floats, table: Floats, total: Floats) -> Floats:
-        """Weighted sums (m, n_sums) over the training cells; ``total`` is over all cells."""
-        few = (weights[:, self.cells] * self.is_in) @ table[self.cells]
+        """Weighted sums (..., m, n_sums) over the training cells; ``total`` is over all cells."""
+        few = (weights[..., self.cells] * self.is_in) @ table[self.cells]
         return np.subtract(total, few, out=few) if self.is_complement else few
 
 

@@ -71,6 +71,9 @@ def of_three(table: Table) -> Table:
 CASES = {
     "lda": (CLASSES, "lda", "loso", {}),
     "lda, three classes": (THREE, "lda", "loso", {}),
+    "lda, few windows for its features": (CLASSES, "lda", "loso", {"n_features": 40}),
+    "lda, few windows, three classes": (THREE, "lda", "loso", {"n_features": 40}),
+    "lda, few windows, within": (CLASSES, "lda", "within_subject_trial", {"n_trials": 16, "n_features": 40}),
     "lda, one feature": (CLASSES, "lda", "loso", {"n_features": 1}),
     "lda, scaled": (CLASSES, "scaled", "loso_transductive", {}),
     "lda, windows dealt": (CLASSES, "lda", "window_random", {}),
@@ -166,6 +169,19 @@ class TestLinearModelsAtOnce:
                 linear, np.random.default_rng(0).standard_normal((4, 2)), labels,
                 Roles.of([[fold]], np.arange(4)), n_classes=2,
             )  # fmt: skip
+
+    @pytest.mark.parametrize("n_features", [3, 12])
+    def test_a_covariance_that_stays_singular_is_left_to_the_estimator(self, n_features):
+        # Two windows a class: standardised within it, both are as long, so that nothing is shrunk. The
+        # covariance has a rank of 2, and least squares, as in scikit-learn, still has an answer.
+        X = np.random.default_rng(0).standard_normal((6, n_features))
+        fold = Fold(name="1", train_idx=np.arange(4), test_idx=np.array([4, 5]))
+        linear = recognise(get_model("lda", CLASSES))
+        assert linear is not None
+        with pytest.raises(NotLinear, match="a covariance is singular"):
+            linear_predictions(
+                linear, X, np.array([[0, 1, 0, 1, 0, 1]]), Roles.of([[fold]], np.arange(6)), n_classes=2
+            )
 
 
 class TestPermuteFits:
