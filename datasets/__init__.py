@@ -37,7 +37,7 @@ from .simulate import simulate_ecg, simulate_eeg, simulate_ratings
 from .simulate_peripheral import (
     simulate_acc,
     simulate_beats,
-    simulate_eda,
+    simulate_conductance,
     simulate_ppg,
     simulate_respiration,
     simulate_temperature,
@@ -100,8 +100,8 @@ __all__ = [
     "seed_v_features",
     "simulate_acc",
     "simulate_beats",
+    "simulate_conductance",
     "simulate_ecg",
-    "simulate_eda",
     "simulate_eeg",
     "simulate_ppg",
     "simulate_ratings",

@@ -11,7 +11,12 @@ from .deap_ratings import ELECTRODES, N_CLIPS, RATINGS_FILE, subject_name
 from .deap_simulate import Sitting, check_request, moments, new_folder, plan, write_ratings
 from .formats.bdf_writer import BdfColumn, write_bdf
 from .simulate import simulate_eeg
-from .simulate_peripheral import simulate_eda, simulate_ppg, simulate_respiration, simulate_temperature
+from .simulate_peripheral import (
+    simulate_conductance,
+    simulate_ppg,
+    simulate_respiration,
+    simulate_temperature,
+)
 from .world import Moment, World
 
 __all__ = ["CLIP_BEGINS", "CLIP_ENDED", "RATE", "simulate"]
@@ -45,7 +50,7 @@ def _stretch(world: World, moment: Moment, number: int, n_times: int) -> dict[st
     rng = np.random.default_rng([world.seed, moment.subject, moment.trial, int(moment.is_rest), 512])
     for index, noise in enumerate(rng.standard_normal((8, n_times), dtype=np.float32), start=1):
         made[f"EXG{index}"] = 20 * noise
-    conductance = simulate_eda(world, moment, sfreq=RATE, n_times=n_times)[0]
+    conductance = simulate_conductance(world, moment, sfreq=RATE, n_times=n_times)[0]
     made["GSR1"] = 1000 * conductance if number <= _LAST_OF_TWENTE else 1e6 / conductance
     for name in ("GSR2", "Erg1", "Erg2"):
         made[name] = np.zeros(n_times, dtype=np.float32)

@@ -15,7 +15,12 @@ from physioaffect.errors import DataError, PhysioaffectError
 from .deap_ratings import BASELINE, CLIP, ELECTRODES, N_CLIPS, RATINGS_FILE, SCALE, SCALES, subject_name
 from .formats import matlab_writer, pickle_writer
 from .simulate import simulate_eeg, simulate_ratings
-from .simulate_peripheral import simulate_eda, simulate_ppg, simulate_respiration, simulate_temperature
+from .simulate_peripheral import (
+    simulate_conductance,
+    simulate_ppg,
+    simulate_respiration,
+    simulate_temperature,
+)
 from .simulated_mark import new_marked_folder
 from .world import Moment, World, latent_affect
 
@@ -120,7 +125,7 @@ def _segment(world: World, moment: Moment, n_times: int) -> NDArray[np.float64]:
     about = {"sfreq": RATE, "n_times": n_times}
     walk = np.cumsum(rng.standard_normal((2, n_times)), axis=1)
     eog, emg = walk - walk.mean(axis=1, keepdims=True), 10 * rng.standard_normal((2, n_times))
-    resistance = 1e6 / simulate_eda(world, moment, **about)  # type: ignore[arg-type]
+    resistance = 1e6 / simulate_conductance(world, moment, **about)  # type: ignore[arg-type]
     others = (
         resistance,
         1000 * simulate_respiration(world, moment, **about),  # type: ignore[arg-type]

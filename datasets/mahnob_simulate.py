@@ -14,7 +14,7 @@ from physioaffect.errors import PhysioaffectError
 
 from .formats.bdf_writer import BdfColumn, write_bdf
 from .simulate import simulate_ecg, simulate_eeg, simulate_ratings
-from .simulate_peripheral import simulate_eda, simulate_respiration, simulate_temperature
+from .simulate_peripheral import simulate_conductance, simulate_respiration, simulate_temperature
 from .simulated_mark import new_marked_folder
 from .world import Moment, World, generator, latent_affect
 
@@ -68,7 +68,7 @@ def _recording(world: World, rest: Moment, moment: Moment, lengths: tuple[int, i
     return [
         *(BdfColumn(name, "uV", data) for name, data in zip(ELECTRODES, eeg, strict=True)),
         *(BdfColumn(f"EXG{number}", "uV", data) for number, data in enumerate([*ecg, *nothing[:5]], start=1)),
-        BdfColumn("GSR1", "Ohm", 1e6 / joined(simulate_eda)[0], 1.0),
+        BdfColumn("GSR1", "Ohm", 1e6 / joined(simulate_conductance)[0], 1.0),
         BdfColumn("GSR2", "Ohm", nothing[5], 1.0),
         BdfColumn("Erg1", "uV", nothing[6]),
         BdfColumn("Erg2", "uV", nothing[7]),

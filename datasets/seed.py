@@ -21,8 +21,8 @@ from .seed_files import (
     MAT_RATE,
     N_SESSIONS,
     Person,
+    SeedStudy,
     Session,
-    Study,
     check_labels,
     emotion_task,
     find_folder,
@@ -39,7 +39,7 @@ __all__ = ["SEED", "SEED_RAW", "STUDY", "open_folder"]
 
 _FOLDER = "Preprocessed_EEG"
 _PATTERN = re.compile(r"\d{1,3}_\d{8}\.mat|label\.mat")
-STUDY = Study(name="seed", title="SEED", emotions=(SEED_EMOTIONS,) * N_SESSIONS, shares_clips=True)
+STUDY = SeedStudy(name="seed", title="SEED", emotions=(SEED_EMOTIONS,) * N_SESSIONS, shares_clips=True)
 
 
 def _folder(root: Path) -> Path:

@@ -22,8 +22,8 @@ from .seed_files import (
     FILE_NAMES,
     N_SESSIONS,
     Person,
+    SeedStudy,
     Session,
-    Study,
     find_folder,
     report_missing_sessions,
 )
@@ -50,7 +50,7 @@ class Recordings:
 
     Parameters
     ----------
-    study : Study
+    study : SeedStudy
         The data set.
     folder : str
         Name of the folder in the distribution.
@@ -60,7 +60,7 @@ class Recordings:
         Seconds of each session's trials.
     """
 
-    study: Study
+    study: SeedStudy
     folder: str
     pattern: re.Pattern[str]
     starts: tuple[tuple[int, ...], ...]

@@ -16,7 +16,7 @@ from physioaffect.errors import DataError
 from . import seed, seed_iv
 from .formats.matlab import browse
 from .seed_feature_table import CHANNEL_FAMILIES, N_BANDS, PAIR_FAMILIES, FeatureTrial, numbers, table
-from .seed_files import ELECTRODES, MAT_NAME, Person, Study, find_folder
+from .seed_files import ELECTRODES, MAT_NAME, Person, SeedStudy, find_folder
 from .seed_v_npz import npz_trials
 from .simulated_mark import tags_of_folder
 
@@ -205,7 +205,9 @@ def _first_folder(root: Path, names: Sequence[str], title: str) -> Path:
     return find_folder(root, names[-1], MAT_NAME, title)
 
 
-def _from_mat(study: Study, people: Mapping[str, Person], stem: str, family: str) -> Iterator[FeatureTrial]:
+def _from_mat(
+    study: SeedStudy, people: Mapping[str, Person], stem: str, family: str
+) -> Iterator[FeatureTrial]:
     for subject, person in people.items():
         if person.fault:
             raise DataError(person.fault)

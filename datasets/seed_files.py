@@ -30,8 +30,8 @@ __all__ = [
     "N_SESSIONS",
     "TRIAL_NAME",
     "Person",
+    "SeedStudy",
     "Session",
-    "Study",
     "check_labels",
     "emotion_task",
     "find_folder",
@@ -63,7 +63,7 @@ _LARGEST = 400_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class SeedStudy:
     """What tells one of the three data sets from the others.
 
     Parameters
@@ -157,7 +157,7 @@ def session_files(folder: Path) -> dict[int, list[tuple[str, Path]]]:
     return {number: sorted(found[number]) for number in sorted(found)}
 
 
-def mat_trials(study: Study, subject: str, person: Person, report: Report) -> Iterator[Trial]:
+def mat_trials(study: SeedStudy, subject: str, person: Person, report: Report) -> Iterator[Trial]:
     """Read the trials of a person from one MAT file a session, one trial in memory at a time."""
     if person.fault:
         raise DataError(person.fault)
@@ -188,7 +188,9 @@ def mat_trials(study: Study, subject: str, person: Person, report: Report) -> It
                 )
 
 
-def report_missing_sessions(study: Study, subject: str, sessions: Sequence[Session], report: Report) -> None:
+def report_missing_sessions(
+    study: SeedStudy, subject: str, sessions: Sequence[Session], report: Report
+) -> None:
     """Report the sessions that a person lacks."""
     numbers = [session.number for session in sessions]
     if missing := [str(number) for number in range(1, N_SESSIONS + 1) if number not in numbers]:

@@ -17,8 +17,8 @@ from .seed_files import (
     MAT_RATE,
     N_SESSIONS,
     Person,
+    SeedStudy,
     Session,
-    Study,
     check_labels,
     emotion_task,
     find_folder,
@@ -37,7 +37,7 @@ _README = "readme.txt"
 _LONGEST_README = 1_000_000
 _LINE = re.compile(r"session([1-3])_label\s*=\s*\[([^\]]*)\]")
 _KNOWN = {f"session{number}_label": labels for number, labels in enumerate(SEED_IV_LABELS, start=1)}
-STUDY = Study(name="seed_iv", title="SEED-IV", emotions=SEED_IV_EMOTIONS, shares_clips=False)
+STUDY = SeedStudy(name="seed_iv", title="SEED-IV", emotions=SEED_IV_EMOTIONS, shares_clips=False)
 
 
 def _folder(root: Path) -> Path:

@@ -7,14 +7,14 @@ import re
 from physioaffect.data_set import DataSet
 
 from .seed_cnt import CNT_RATE, Recordings
-from .seed_files import ELECTRODES, Study, emotion_task
+from .seed_files import ELECTRODES, SeedStudy, emotion_task
 from .seed_tables import SEED_V_EMOTIONS, SEED_V_NAMES, SEED_V_STARTS, SEED_V_STOPS
 from .seed_v_simulate import simulate_v
 
 __all__ = ["SEED_V"]
 
 _RECORDINGS = Recordings(
-    study=Study(name="seed_v", title="SEED-V", emotions=SEED_V_EMOTIONS, shares_clips=False),
+    study=SeedStudy(name="seed_v", title="SEED-V", emotions=SEED_V_EMOTIONS, shares_clips=False),
     folder="EEG_raw",
     pattern=re.compile(r"(\d{1,3})_([1-3])_(\d{8})\.cnt"),
     starts=SEED_V_STARTS,

@@ -23,7 +23,7 @@ from .world import Moment, World, generator
 __all__ = [
     "simulate_acc",
     "simulate_beats",
-    "simulate_eda",
+    "simulate_conductance",
     "simulate_ppg",
     "simulate_respiration",
     "simulate_temperature",
@@ -52,7 +52,7 @@ def _arousal(world: World, moment: Moment) -> float:
     return 0.0 if moment.is_rest else world.affect * moment.arousal
 
 
-def simulate_eda(world: World, moment: Moment, *, sfreq: float, n_times: int) -> NDArray[np.float64]:
+def simulate_conductance(world: World, moment: Moment, *, sfreq: float, n_times: int) -> NDArray[np.float64]:
     """Make the skin conductance of one person in one trial.
 
     Parameters
@@ -79,7 +79,7 @@ def simulate_eda(world: World, moment: Moment, *, sfreq: float, n_times: int) ->
     Examples
     --------
     >>> moment = Moment(subject=0, trial=0, stimulus=0)
-    >>> simulate_eda(World(), moment, sfreq=4, n_times=240).shape
+    >>> simulate_conductance(World(), moment, sfreq=4, n_times=240).shape
     (1, 240)
     """
     from scipy.signal import lfilter  # noqa: PLC0415  scipy.signal takes long to import.

@@ -13,7 +13,7 @@ from .formats.e4_writer import E4_RATES, E4Recording, write_e4_zip
 from .simulate_peripheral import (
     simulate_acc,
     simulate_beats,
-    simulate_eda,
+    simulate_conductance,
     simulate_ppg,
     simulate_temperature,
 )
@@ -40,7 +40,7 @@ def _person(world: World, subject: int, lengths: list[int]) -> E4Recording:
     makers = {
         "acc": simulate_acc,
         "ppg": simulate_ppg,
-        "eda": simulate_eda,
+        "eda": simulate_conductance,
         "temperature": simulate_temperature,
     }
     last = len(lengths) - 1

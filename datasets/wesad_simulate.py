@@ -19,7 +19,7 @@ from .simulate import simulate_ecg, simulate_ratings
 from .simulate_peripheral import (
     simulate_acc,
     simulate_beats,
-    simulate_eda,
+    simulate_conductance,
     simulate_ppg,
     simulate_respiration,
     simulate_temperature,
@@ -105,7 +105,7 @@ def _chest_counts(world: World, moment: Moment, seconds: int) -> NDArray[np.int3
         ]
     )
     ecg, emg = (millivolts * 1e3 / 3 + 0.5) * 2**16
-    eda = simulate_eda(world, moment, sfreq=_RATE, n_times=n_times)[0] * 0.12 / 3 * 2**16
+    eda = simulate_conductance(world, moment, sfreq=_RATE, n_times=n_times)[0] * 0.12 / 3 * 2**16
     skin = simulate_temperature(world, moment, sfreq=_RATE, n_times=n_times)[0]
     # Warmer is less resistance and fewer counts.
     temperature = np.interp(-skin, -_TEMPERATURES, np.arange(1, 65535))
@@ -135,7 +135,7 @@ def _wrist(world: World, moment: Moment, seconds: int) -> dict[str, Array]:
     for name, make, digits in (
         ("acc", simulate_acc, None),
         ("ppg", simulate_ppg, 2),
-        ("eda", simulate_eda, 6),
+        ("eda", simulate_conductance, 6),
         ("temperature", simulate_temperature, 2),
     ):
         data = make(world, moment, sfreq=E4_RATES[name], n_times=round(seconds * E4_RATES[name]))

@@ -21,7 +21,7 @@ from PIL import Image
 
 from physioaffect.datasets import DREAMER, World
 from physioaffect.evaluation import make_table
-from physioaffect.features import SEED, default_recipe, extract
+from physioaffect.features import SEED_BANDS, default_recipe, extract
 from physioaffect.graphs import (
     DGCNNClassifier,
     EEGNetClassifier,
@@ -124,7 +124,7 @@ def main(names: Sequence[str]) -> None:
         to_fit, to_see = (X.select(rows) if is_raw else X[rows] for rows in (known, new))
         model.set_params(random_state=0).fit(to_fit, table.target[known])
         importance = electrode_importance(
-            model, to_see, target="high", bands=SEED.within((1, 45)) if is_raw else None
+            model, to_see, target="high", bands=SEED_BANDS.within((1, 45)) if is_raw else None
         )
         figures = [
             plot_importance(importance, title=f"{title}: share of its output's variance in new people"),

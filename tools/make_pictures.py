@@ -27,7 +27,7 @@ from PIL import Image
 from physioaffect.datasets import EEGMAT
 from physioaffect.features import (
     DASM,
-    SEED,
+    SEED_BANDS,
     BandPower,
     Bands,
     Connectivity,
@@ -48,7 +48,7 @@ from physioaffect.windows import Windowing
 OUT = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 DPI = 110
 
-_BANDS = SEED.within((1, 45))
+_BANDS = SEED_BANDS.within((1, 45))
 _ALL = Recipe(
     windows=Windowing(duration=4, step=2),
     features=(

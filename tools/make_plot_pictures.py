@@ -20,7 +20,7 @@ from make_protocol_picture import study
 
 from physioaffect.datasets import EEGMAT, wearable
 from physioaffect.evaluation import evaluate
-from physioaffect.features import SEED, DifferentialEntropy, Recipe, concatenate, features_of_trial
+from physioaffect.features import SEED_BANDS, DifferentialEntropy, Recipe, concatenate, features_of_trial
 from physioaffect.plots import (
     plot_bands,
     plot_confusion,
@@ -50,7 +50,8 @@ def signals(folder: Path) -> Figure:
 def classes(folder: Path) -> Figure:
     """Draw differential entropy with open and with closed eyes."""
     recipe = Recipe(
-        windows=Windowing(duration=4, step=2), features=(DifferentialEntropy(bands=SEED.within((1, 45))),)
+        windows=Windowing(duration=4, step=2),
+        features=(DifferentialEntropy(bands=SEED_BANDS.within((1, 45))),),
     )
     parts = [
         features_of_trial(trial_of(clean_eeg(signal).recording, f"eyes {name}", order), recipe)

@@ -2,7 +2,15 @@
 
 from physioaffect.features.aperiodic import Aperiodic
 from physioaffect.features.asymmetry import ASM, DASM, DCAU, RASM
-from physioaffect.features.bands import BANDS, RBTRANSFORMER, RBTRANSFORMER_PAPER, SEED, SEED_IV, Band, Bands
+from physioaffect.features.bands import (
+    BANDS,
+    RBTRANSFORMER_BANDS,
+    RBTRANSFORMER_PAPER_BANDS,
+    SEED_BANDS,
+    SEED_IV_BANDS,
+    Band,
+    Bands,
+)
 from physioaffect.features.complexity import Hjorth, LineLength
 from physioaffect.features.connectivity import Connectivity
 from physioaffect.features.coupling import EDAHeartCoupling
@@ -44,10 +52,10 @@ __all__ = [
     "HRV",
     "LDS",
     "RASM",
-    "RBTRANSFORMER",
-    "RBTRANSFORMER_PAPER",
-    "SEED",
-    "SEED_IV",
+    "RBTRANSFORMER_BANDS",
+    "RBTRANSFORMER_PAPER_BANDS",
+    "SEED_BANDS",
+    "SEED_IV_BANDS",
     "Aperiodic",
     "Band",
     "BandFilter",

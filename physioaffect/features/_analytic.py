@@ -236,8 +236,8 @@ def independent_phases(band: Band, *, duration: float, sfreq: float, order: int 
 
     Examples
     --------
-    >>> from physioaffect.features.bands import SEED
-    >>> [round(independent_phases(band, duration=1.0, sfreq=200.0), 1) for band in SEED]
+    >>> from physioaffect.features.bands import SEED_BANDS
+    >>> [round(independent_phases(band, duration=1.0, sfreq=200.0), 1) for band in SEED_BANDS]
     [2.9, 4.0, 6.4, 19.7, 23.3]
     """
     n_times = round(duration * sfreq)

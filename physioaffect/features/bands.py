@@ -10,10 +10,10 @@ from physioaffect.errors import ProtocolError
 
 __all__ = [
     "BANDS",
-    "RBTRANSFORMER",
-    "RBTRANSFORMER_PAPER",
-    "SEED",
-    "SEED_IV",
+    "RBTRANSFORMER_BANDS",
+    "RBTRANSFORMER_PAPER_BANDS",
+    "SEED_BANDS",
+    "SEED_IV_BANDS",
     "Band",
     "Bands",
     "band_bins",
@@ -104,7 +104,7 @@ class Bands:
 
         Examples
         --------
-        >>> SEED.within((0.5, 45)).edges[-1]
+        >>> SEED_BANDS.within((0.5, 45)).edges[-1]
         (31, 45)
         """
         if passband is None:
@@ -174,21 +174,21 @@ def check_below_nyquist(bands: Iterable[Band], *, sfreq: float) -> None:
             )
 
 
-SEED = Bands.of(delta=(1, 3), theta=(4, 7), alpha=(8, 13), beta=(14, 30), gamma=(31, 50))
+SEED_BANDS = Bands.of(delta=(1, 3), theta=(4, 7), alpha=(8, 13), beta=(14, 30), gamma=(31, 50))
 """SEED's features: Zheng & Lu, IEEE TAMD 7(3), 162-175, 2015, doi 10.1109/TAMD.2015.2431497."""
 
-SEED_IV = Bands.of(delta=(1, 4), theta=(4, 8), alpha=(8, 14), beta=(14, 31), gamma=(31, 50))
+SEED_IV_BANDS = Bands.of(delta=(1, 4), theta=(4, 8), alpha=(8, 14), beta=(14, 31), gamma=(31, 50))
 """SEED-IV's and SEED-VIG's features, from the data sets' pages."""
 
-RBTRANSFORMER = Bands.of(theta=(4, 8), alpha=(8, 14), beta=(14, 31), gamma=(31, 49))
-"""RBTransformer as in its code; its paper (arXiv 2511.13954) has `RBTRANSFORMER_PAPER`."""
+RBTRANSFORMER_BANDS = Bands.of(theta=(4, 8), alpha=(8, 14), beta=(14, 31), gamma=(31, 49))
+"""RBTransformer as in its code; its paper (arXiv 2511.13954) has `RBTRANSFORMER_PAPER_BANDS`."""
 
-RBTRANSFORMER_PAPER = Bands.of(theta=(4, 8), alpha=(8, 13), beta=(13, 30), gamma=(30, 45))
-"""RBTransformer as in its paper; the code that made its figures has `RBTRANSFORMER`."""
+RBTRANSFORMER_PAPER_BANDS = Bands.of(theta=(4, 8), alpha=(8, 13), beta=(13, 30), gamma=(30, 45))
+"""RBTransformer as in its paper; the code that made its figures has `RBTRANSFORMER_BANDS`."""
 
 BANDS = {
-    "rbtransformer": RBTRANSFORMER,
-    "rbtransformer_paper": RBTRANSFORMER_PAPER,
-    "seed": SEED,
-    "seed_iv": SEED_IV,
+    "rbtransformer": RBTRANSFORMER_BANDS,
+    "rbtransformer_paper": RBTRANSFORMER_PAPER_BANDS,
+    "seed": SEED_BANDS,
+    "seed_iv": SEED_IV_BANDS,
 }

@@ -29,7 +29,7 @@ from physioaffect.features._measures import (
     weighted_phase_lag,
 )
 from physioaffect.features._threads import in_threads, one_blas_thread
-from physioaffect.features.bands import SEED, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands
 from physioaffect.recording import Signal, Trial
 from physioaffect.signals.eeg_scale import check_scale
 from physioaffect.windows import Intervals, gather, sample_grid
@@ -167,7 +167,7 @@ class Connectivity:
     version: ClassVar[int] = 1
 
     signal: str = "eeg"
-    bands: Bands | None = SEED
+    bands: Bands | None = SEED_BANDS
     method: str = "plv"
     order: int = 4
 

@@ -9,7 +9,7 @@ from physioaffect.data_set import DataSet
 from physioaffect.errors import DataError
 from physioaffect.features.aperiodic import Aperiodic
 from physioaffect.features.asymmetry import ASM, DASM, DCAU, RASM
-from physioaffect.features.bands import SEED, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands
 from physioaffect.features.complexity import Hjorth, LineLength
 from physioaffect.features.connectivity import Connectivity
 from physioaffect.features.coupling import EDAHeartCoupling
@@ -39,7 +39,7 @@ __all__ = ["FAMILIES", "default_recipe", "usual_cleaning"]
 
 
 def _bands(dataset: DataSet) -> Bands:
-    return SEED.within(dataset.passband)
+    return SEED_BANDS.within(dataset.passband)
 
 
 def _entropy(dataset: DataSet) -> DifferentialEntropy:

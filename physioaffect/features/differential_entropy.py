@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from physioaffect._compiled import compiled
 from physioaffect.device import Device, check_device, resolve_device
 from physioaffect.features._filter_kernel import native
-from physioaffect.features.bands import SEED, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands
 from physioaffect.features.filter_bank import BandFilter, band_variance_filtered
 from physioaffect.features.stft import band_variance_frames
 from physioaffect.recording import Signal, Trial
@@ -209,7 +209,7 @@ class DifferentialEntropy:
     >>> noise = 20e-6 * np.random.default_rng(0).normal(size=(2, 1280))
     >>> eeg = Signal(data=noise, sfreq=128.0, ch_names=("O1", "O2"), kind="eeg", unit="V")
     >>> trial = Trial(dataset="noise", subject="1", trial="1", stimulus="none", signals={"eeg": eeg})
-    >>> entropy = DifferentialEntropy(bands=SEED)(trial, Intervals(np.arange(0.0, 10.0, 2.0), 2.0))
+    >>> entropy = DifferentialEntropy(bands=SEED_BANDS)(trial, Intervals(np.arange(0.0, 10.0, 2.0), 2.0))
     >>> entropy.dims, entropy.shape
     (('window', 'channel', 'band'), (5, 2, 5))
     """
@@ -218,7 +218,7 @@ class DifferentialEntropy:
     version: ClassVar[int] = 3
 
     signal: str = "eeg"
-    bands: Bands = SEED
+    bands: Bands = SEED_BANDS
     estimator: Literal["stft", "bandpass"] = "stft"
     frame: float | None = 2.0
     filter: BandFilter = BandFilter()

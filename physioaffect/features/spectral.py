@@ -20,7 +20,7 @@ from physioaffect.features._density import (
     multitaper_density,
     welch_density,
 )
-from physioaffect.features.bands import SEED, Band, Bands, band_bins, check_below_nyquist
+from physioaffect.features.bands import SEED_BANDS, Band, Bands, band_bins, check_below_nyquist
 from physioaffect.recording import Trial
 from physioaffect.signals.eeg_scale import check_scale
 from physioaffect.windows import Intervals
@@ -207,7 +207,7 @@ class BandPower:
     >>> noise = 1e-5 * np.random.default_rng(0).normal(size=(2, 1280))
     >>> eeg = Signal(data=noise, sfreq=128.0, ch_names=("O1", "O2"), kind="eeg", unit="V")
     >>> trial = Trial(dataset="noise", subject="1", trial="1", stimulus="none", signals={"eeg": eeg})
-    >>> power = BandPower(bands=SEED)(trial, Intervals(np.arange(0.0, 10.0, 2.0), 2.0))
+    >>> power = BandPower(bands=SEED_BANDS)(trial, Intervals(np.arange(0.0, 10.0, 2.0), 2.0))
     >>> power.dims, power.shape
     (('window', 'channel', 'band'), (5, 2, 5))
     """
@@ -216,7 +216,7 @@ class BandPower:
     version: ClassVar[int] = 1
 
     signal: str = "eeg"
-    bands: Bands = SEED
+    bands: Bands = SEED_BANDS
     estimator: Literal["welch", "multitaper"] = "welch"
     scale: Literal["absolute", "relative", "log"] = "absolute"
     total: tuple[float, float] | None = None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
 from physioaffect.errors import ProtocolError
-from physioaffect.features.bands import SEED, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands
 from physioaffect.features.differential_entropy import gaussian_entropy
 from physioaffect.features.filter_bank import BandFilter, Sections
 from physioaffect.recording import Signal
@@ -61,7 +61,7 @@ class StreamingEntropy:
     Examples
     --------
     >>> noise = 20e-6 * np.random.default_rng(0).normal(size=(2, 1280))
-    >>> stream = StreamingEntropy(2, sfreq=128.0, bands=SEED, duration=2.0, step=1.0)
+    >>> stream = StreamingEntropy(2, sfreq=128.0, bands=SEED_BANDS, duration=2.0, step=1.0)
     >>> [len(stream.push(chunk)) for chunk in np.split(noise, [100, 300, 1000], axis=1)]
     [0, 1, 5, 3]
     >>> stream.n_windows
@@ -73,7 +73,7 @@ class StreamingEntropy:
         n_channels: int,
         *,
         sfreq: float,
-        bands: Bands = SEED,
+        bands: Bands = SEED_BANDS,
         duration: float,
         step: float | None = None,
         band_filter: BandFilter = BandFilter(phase="causal"),

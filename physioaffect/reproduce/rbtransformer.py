@@ -15,7 +15,7 @@ from physioaffect.datasets import DEAP, DREAMER
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import Fold, Protocol, get_model, loso
 from physioaffect.evaluation.protocols import codes
-from physioaffect.features import RBTRANSFORMER, RBTRANSFORMER_PAPER, Recipe
+from physioaffect.features import RBTRANSFORMER_BANDS, RBTRANSFORMER_PAPER_BANDS, Recipe
 from physioaffect.graphs import MLPClassifier, RBTransformerClassifier
 from physioaffect.recording import Trial
 from physioaffect.reproduce.histn_windows import one_unit
@@ -84,8 +84,8 @@ def rbtransformer_recipe(variant: str = "paper") -> Recipe:
     Recipe
     """
     tokens = {
-        "paper": RBTransformerTokens(norm="per_channel", bands=RBTRANSFORMER_PAPER),
-        "code": RBTransformerTokens(norm="global", bands=RBTRANSFORMER),
+        "paper": RBTransformerTokens(norm="per_channel", bands=RBTRANSFORMER_PAPER_BANDS),
+        "code": RBTransformerTokens(norm="global", bands=RBTRANSFORMER_BANDS),
     }
     return Recipe(
         windows=Windowing(duration=4.0, step=117 / 128, min_coverage=1.0), features=(tokens[variant],)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, lfilter
 
 from physioaffect.errors import DataError
-from physioaffect.features import RBTRANSFORMER_PAPER, Bands
+from physioaffect.features import RBTRANSFORMER_PAPER_BANDS, Bands
 from physioaffect.features.bands import check_below_nyquist
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Intervals, gather
@@ -37,7 +37,7 @@ class RBTransformerTokens:
         Mean and standard deviation (1/n) of each channel (paper), or of all channels and samples of the
         window together (code).
     bands : Bands
-        `physioaffect.features.RBTRANSFORMER_PAPER`, or ``RBTRANSFORMER`` of the code.
+        `physioaffect.features.RBTRANSFORMER_PAPER_BANDS`, or ``RBTRANSFORMER_BANDS`` of the code.
     subtracts_rest : bool
         Whether the tokens of the rest are subtracted; SEED has none.
 
@@ -69,7 +69,7 @@ class RBTransformerTokens:
     version: ClassVar[int] = 1
 
     norm: Literal["per_channel", "global"] = "per_channel"
-    bands: Bands = RBTRANSFORMER_PAPER
+    bands: Bands = RBTRANSFORMER_PAPER_BANDS
     subtracts_rest: bool = True
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from physioaffect.features.bands import SEED
+from physioaffect.features.bands import SEED_BANDS
 from physioaffect.features.connectivity import METHODS, Connectivity
 from physioaffect.features.covariance import Covariance
 from physioaffect.recording import Signal, Trial
@@ -48,8 +48,8 @@ def peer(trials: list[Trial]) -> None:
         data.reshape(N_CHANNELS, N_PEER, -1).swapaxes(0, 1),
         freqs=np.array([2.0, 5.5, 10.5, 22.0, 40.0]),
         n_cycles=np.array([1.2, 3.0, 5.0, 7.0, 7.0]),
-        fmin=[fmin for fmin, _ in SEED.edges],
-        fmax=[fmax for _, fmax in SEED.edges],
+        fmin=[fmin for fmin, _ in SEED_BANDS.edges],
+        fmax=[fmax for _, fmax in SEED_BANDS.edges],
         method="plv",
         faverage=True,
         sfreq=SFREQ,
@@ -87,6 +87,6 @@ def bench_methods(benchmark, seed_like, method, step):
 
 @pytest.mark.benchmark(group="covariance, 62 channels, one trial of 227 s")
 @pytest.mark.parametrize("log", [False, True], ids=["plain", "log"])
-@pytest.mark.parametrize("bands", [None, SEED], ids=["broad", "bands"])
+@pytest.mark.parametrize("bands", [None, SEED_BANDS], ids=["broad", "bands"])
 def bench_covariance(benchmark, seed_like, bands, log):
     benchmark.pedantic(ours, (seed_like[:1], Covariance(bands=bands, log=log)), rounds=5, warmup_rounds=1)

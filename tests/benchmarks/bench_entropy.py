@@ -12,7 +12,7 @@ from scipy.signal import butter, sosfilt, sosfiltfilt
 
 from physioaffect.datasets import DEAP, World
 from physioaffect.features import (
-    SEED,
+    SEED_BANDS,
     BandFilter,
     DifferentialEntropy,
     Recipe,
@@ -24,7 +24,7 @@ from physioaffect.features.stft import band_variance_frames
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Windowing
 
-BANDS = SEED.within((4, 45))
+BANDS = SEED_BANDS.within((4, 45))
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +108,14 @@ def bench_seed_windows(benchmark, way):
     first = np.arange(0, 200_000, 200)
     if way == "stft":
         benchmark.pedantic(
-            lambda: band_variance_frames(X, first, 200, sfreq=200.0, bands=SEED), rounds=5, warmup_rounds=1
+            lambda: band_variance_frames(X, first, 200, sfreq=200.0, bands=SEED_BANDS),
+            rounds=5,
+            warmup_rounds=1,
         )
         return
     filter_ = BandFilter(phase="causal" if "causal" in way else "zero")
     benchmark.pedantic(
-        lambda: band_variance_filtered(X, first, 200, sfreq=200.0, bands=SEED, band_filter=filter_),
+        lambda: band_variance_filtered(X, first, 200, sfreq=200.0, bands=SEED_BANDS, band_filter=filter_),
         rounds=5,
         warmup_rounds=1,
     )

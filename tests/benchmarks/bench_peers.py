@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from physioaffect.features import RBTRANSFORMER, SEED, Bands
+from physioaffect.features import RBTRANSFORMER_BANDS, SEED_BANDS, Bands
 from physioaffect.features.differential_entropy import gaussian_entropy
 from physioaffect.features.filter_bank import BandFilter, band_variance_filtered
 from physioaffect.features.stft import band_variance_frames
@@ -38,8 +38,8 @@ class Shape(NamedTuple):
 
 
 SHAPES = {
-    "DEAP, one subject": Shape(40, 32, 60, 128, RBTRANSFORMER),
-    "SEED, one trial": Shape(1, 62, 227, 200, SEED),
+    "DEAP, one subject": Shape(40, 32, 60, 128, RBTRANSFORMER_BANDS),
+    "SEED, one trial": Shape(1, 62, 227, 200, SEED_BANDS),
 }
 
 

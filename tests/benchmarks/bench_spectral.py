@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from physioaffect.features import SEED, Family
+from physioaffect.features import SEED_BANDS, Family
 from physioaffect.features.aperiodic import Aperiodic
 from physioaffect.features.complexity import Hjorth, LineLength
 from physioaffect.features.fractal import FractalDimension
@@ -12,7 +12,7 @@ from physioaffect.features.spectral import BandPower, SpectralEntropy
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Windowing
 
-BANDS = SEED.within((4, 45))
+BANDS = SEED_BANDS.within((4, 45))
 
 
 def make_trial(n_seconds: int) -> Trial:

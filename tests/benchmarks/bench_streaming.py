@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from physioaffect.features.bands import SEED
+from physioaffect.features.bands import SEED_BANDS
 from physioaffect.features.streaming import StreamingEntropy
 
 
@@ -12,7 +12,7 @@ from physioaffect.features.streaming import StreamingEntropy
 @pytest.mark.parametrize("sfreq", [128, 250, 500])
 def bench_stream(benchmark, sfreq, n_chunks):
     """Windows of a second, a new one every half."""
-    stream = StreamingEntropy(32, sfreq=sfreq, bands=SEED, duration=1.0, step=0.5)
+    stream = StreamingEntropy(32, sfreq=sfreq, bands=SEED_BANDS, duration=1.0, step=0.5)
     second = 1e-5 * np.random.default_rng(0).standard_normal((32, sfreq))
     chunks = np.array_split(second, n_chunks, axis=1)
 

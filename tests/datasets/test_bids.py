@@ -22,7 +22,16 @@ from support.bids import (
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
-from physioaffect.datasets import EEGMAT, Moment, World, bids, check, condition_task, get, simulate_eda
+from physioaffect.datasets import (
+    EEGMAT,
+    Moment,
+    World,
+    bids,
+    check,
+    condition_task,
+    get,
+    simulate_conductance,
+)
 from physioaffect.errors import DataError
 
 
@@ -192,7 +201,9 @@ def test_skin_conductance_in_a_brainvision_file_comes_in_microsiemens(tmp_path):
 
     pytest.importorskip("pybv")
     eeg, _ = recording(0)
-    skin = simulate_eda(World(), Moment(subject=0, trial=0, stimulus=0), sfreq=SFREQ, n_times=SECONDS * SFREQ)
+    skin = simulate_conductance(
+        World(), Moment(subject=0, trial=0, stimulus=0), sfreq=SFREQ, n_times=SECONDS * SFREQ
+    )
     info = mne.create_info([*NAMES, "GSR1"], SFREQ, ["eeg"] * len(NAMES) + ["gsr"])
     raw = mne.io.RawArray(np.concatenate([eeg, 1e-6 * skin]), info, verbose="error")
     path = mne_bids.BIDSPath(subject="01", task="clips", datatype="eeg", root=tmp_path)
@@ -208,7 +219,9 @@ def test_skin_conductance_in_a_brainvision_file_comes_in_microsiemens(tmp_path):
 
 def test_skin_conductance_in_an_edf_file_comes_in_microsiemens(own):
     eeg, _ = recording(0)
-    skin = simulate_eda(World(), Moment(subject=0, trial=0, stimulus=0), sfreq=SFREQ, n_times=SECONDS * SFREQ)
+    skin = simulate_conductance(
+        World(), Moment(subject=0, trial=0, stimulus=0), sfreq=SFREQ, n_times=SECONDS * SFREQ
+    )
     for subject, unit in (("01", "uS"), ("02", "nS"), ("03", "")):
         write_edf(eeg_file(own, "eeg.edf", subject), eeg, 1e-6 * skin, "GSR", unit)
         table = eeg_file(own, "channels.tsv", subject)

@@ -8,12 +8,12 @@ import pytest
 from numpy.testing import assert_allclose
 from support.bids import read, write_physio
 
-from physioaffect.datasets import Moment, World, bids, simulate_eda
+from physioaffect.datasets import Moment, World, bids, simulate_conductance
 
 
 class TestPhysio:
     def test_columns_become_signals_in_our_units_cut_at_the_event(self, own):
-        eda = simulate_eda(World(), Moment(subject=0, trial=0, stimulus=0), sfreq=4, n_times=400)[0]
+        eda = simulate_conductance(World(), Moment(subject=0, trial=0, stimulus=0), sfreq=4, n_times=400)[0]
         columns = {
             "eda": 1e-3 * eda,
             "cardiac": np.arange(400.0),

@@ -108,10 +108,10 @@ def test_real_trials_are_cut_out_of_what_mne_reads(real_data: Path) -> None:
 
 
 def test_real_recordings_lose_alpha_over_occipital_cortex_during_arithmetic(real_data: Path) -> None:
-    from physioaffect.features import SEED, DifferentialEntropy, Recipe, extract
+    from physioaffect.features import SEED_BANDS, DifferentialEntropy, Recipe, extract
     from physioaffect.windows import Windowing
 
-    family = DifferentialEntropy(bands=SEED.within(EEGMAT.passband))
+    family = DifferentialEntropy(bands=SEED_BANDS.within(EEGMAT.passband))
     recipe = Recipe(windows=Windowing(duration=5), features=(family,))
     # The parent folder will do: only one folder in it holds such files.
     extracted = extract(EEGMAT, real_data / "realeeg", recipe)

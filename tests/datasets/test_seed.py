@@ -273,7 +273,17 @@ def test_the_emotions_of_clips_are_planted_in_alpha(tmp_path: Path) -> None:
 
 
 def test_it_goes_all_the_way_from_the_command_line(simulated: Path, tmp_path: Path) -> None:
-    arguments = ["evaluate", "seed", str(simulated), "--model", "lda", "--permutations", "20", "--out", str(tmp_path / "out")]
+    arguments = [
+        "evaluate",
+        "seed",
+        str(simulated),
+        "--model",
+        "lda",
+        "--permutations",
+        "20",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     result = CliRunner().invoke(app, [*arguments, "--jobs", "1"])
     assert result.exit_code == 0, result.output
     assert "3 people, 27 trials, 27 windows" in " ".join(result.output.split())

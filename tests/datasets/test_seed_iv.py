@@ -122,7 +122,17 @@ def test_the_simulated_layout_is_the_originals(simulated: Path) -> None:
 
 
 def test_it_goes_all_the_way_from_the_command_line(simulated: Path, tmp_path: Path) -> None:
-    arguments = ["evaluate", "seed_iv", str(simulated), "--model", "lda", "--permutations", "20", "--out", str(tmp_path / "out")]
+    arguments = [
+        "evaluate",
+        "seed_iv",
+        str(simulated),
+        "--model",
+        "lda",
+        "--permutations",
+        "20",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     result = CliRunner().invoke(app, [*arguments, "--jobs", "1"])
     assert result.exit_code == 0, result.output
     assert "3 people, 36 trials, 36 windows" in " ".join(result.output.split())

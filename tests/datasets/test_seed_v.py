@@ -157,7 +157,17 @@ def test_simulated_trials_have_their_emotions_and_are_cut_where_they_begin(simul
 
 
 def test_it_goes_all_the_way_from_the_command_line(simulated: Path, tmp_path: Path) -> None:
-    arguments = ["evaluate", "seed_v", str(simulated), "--model", "lda", "--permutations", "20", "--out", str(tmp_path / "out")]
+    arguments = [
+        "evaluate",
+        "seed_v",
+        str(simulated),
+        "--model",
+        "lda",
+        "--permutations",
+        "20",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     result = CliRunner().invoke(app, [*arguments, "--jobs", "1"])
     assert result.exit_code == 0, result.output
     assert "2 people, 30 trials, 30 windows" in " ".join(result.output.split())

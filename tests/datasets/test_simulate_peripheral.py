@@ -16,8 +16,8 @@ from physioaffect.datasets import (
     heart_rate,
     simulate_acc,
     simulate_beats,
+    simulate_conductance,
     simulate_ecg,
-    simulate_eda,
     simulate_ppg,
     simulate_respiration,
     simulate_temperature,
@@ -27,7 +27,7 @@ from physioaffect.recording import Events
 
 QUIET = World(subject=0, trial=0)
 CALM, EXCITED = (Moment(subject=0, trial=0, stimulus=0, arousal=arousal) for arousal in (-1.0, 1.0))
-SIMULATORS = (simulate_acc, simulate_eda, simulate_ppg, simulate_respiration, simulate_temperature)
+SIMULATORS = (simulate_acc, simulate_conductance, simulate_ppg, simulate_respiration, simulate_temperature)
 
 
 def simulate(dataset: DataSet, folder: Path, **options: Any) -> Path:
@@ -47,7 +47,9 @@ def test_the_same_moment_gives_the_same_signal_and_no_effect_none(make):
 
 
 def test_skin_conducts_more_and_varies_more_with_arousal():
-    calm, excited = (simulate_eda(QUIET, moment, sfreq=4, n_times=4 * 1800)[0] for moment in (CALM, EXCITED))
+    calm, excited = (
+        simulate_conductance(QUIET, moment, sfreq=4, n_times=4 * 1800)[0] for moment in (CALM, EXCITED)
+    )
     # Levels differ by exp(0.2), rates of responses by exp(1.6).
     assert_allclose(np.percentile(excited, 5) / np.percentile(calm, 5), np.exp(0.2), rtol=0.15)
     assert np.diff(excited).std() > 1.5 * np.diff(calm).std()

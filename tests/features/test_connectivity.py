@@ -17,7 +17,7 @@ from scipy.signal.windows import tukey
 from physioaffect.datasets import EEGMAT
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.features import Recipe, _threads, features_of_trial
-from physioaffect.features.bands import SEED, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands
 from physioaffect.features.connectivity import (
     METHODS,
     Connectivity,
@@ -82,7 +82,7 @@ def observations(*shape: int, seed: int = 0) -> NDArray[np.complex128]:
 )
 def test_mixing_without_delay_is_seen_by_all_but_the_measures_of_lag(method: str, expected: float) -> None:
     source = noise(1, 6000)
-    found = values_of(np.concatenate([source, -0.3 * source]), method=method, bands=SEED)
+    found = values_of(np.concatenate([source, -0.3 * source]), method=method, bands=SEED_BANDS)
     assert_allclose(found, expected, atol=3e-6)
 
 
@@ -110,7 +110,7 @@ def test_coherence_with_added_noise_follows_from_the_share_of_the_source() -> No
     assert_allclose(imaginary_coherence(mixed), math.sqrt(0.6) * math.sin(0.7), atol=4e-3)
 
 
-@pytest.mark.parametrize("band", list(SEED), ids=str)
+@pytest.mark.parametrize("band", list(SEED_BANDS), ids=str)
 @pytest.mark.parametrize("window", [1.0, 4.0])
 def test_unrelated_noise_locks_as_much_as_its_independent_phases_allow(band, window: float) -> None:
     plv = values_of(noise(24, 40_000), bands=Bands((band,)), window=window)[2:-2]
@@ -122,7 +122,7 @@ def test_unrelated_noise_locks_as_much_as_its_independent_phases_allow(band, win
 
 def test_the_table_says_how_much_noise_locks() -> None:
     found = Connectivity()(make_trial(noise(2, 2000)), Intervals(np.array([2.0, 5.0]), 1.0))
-    n = [independent_phases(band, duration=1.0, sfreq=SFREQ) for band in SEED]
+    n = [independent_phases(band, duration=1.0, sfreq=SFREQ) for band in SEED_BANDS]
     assert_allclose(found.attrs["plv_of_noise"], np.sqrt(np.pi / 4 / np.array(n)), atol=6e-4)
     assert_allclose(found.attrs["plv_of_noise"], [0.524, 0.441, 0.349, 0.199, 0.183], atol=2e-3)
 
@@ -189,8 +189,8 @@ def test_correlation_is_numpys() -> None:
 
 def test_the_filter_is_scipys_forwards_and_backwards_with_hilberts_transform() -> None:
     data = np.cumsum(noise(3, 8000), axis=1)
-    Z = analytic_signal(data, sfreq=SFREQ, bands=SEED)
-    for found, band in zip(Z, SEED, strict=True):
+    Z = analytic_signal(data, sfreq=SFREQ, bands=SEED_BANDS)
+    for found, band in zip(Z, SEED_BANDS, strict=True):
         sos = butter(4, (band.fmin, band.fmax), btype="bandpass", fs=SFREQ, output="sos")
         filtered = sosfiltfilt(sos, data - data[:, :1], axis=-1, padtype="even", padlen=2000)
         # SciPy's transform goes round from the last to the first sample: without a taper that step is heard.
@@ -296,7 +296,9 @@ def test_numbers_do_not_depend_on_the_number_of_threads(method: str, monkeypatch
     assert_array_equal(found[0], found[1])
 
 
-@pytest.mark.parametrize(("method", "bands"), [*((name, SEED) for name in METHODS), ("correlation", None)])
+@pytest.mark.parametrize(
+    ("method", "bands"), [*((name, SEED_BANDS) for name in METHODS), ("correlation", None)]
+)
 def test_missing_flagged_and_flat_samples_are_nan_on_their_edges_and_windows_only(method, bands) -> None:
     data = noise(4, 4000)
     data[1, 500:520] = np.nan
@@ -336,11 +338,11 @@ def test_a_window_that_reaches_out_of_the_recording_is_nan() -> None:
 
 def test_the_table_names_edges_and_bands_and_fits_a_recipe() -> None:
     trial = make_trial(noise(3, 2000))
-    recipe = Recipe(windows=Windowing(duration=2.0), features=(Connectivity(bands=SEED),))
+    recipe = Recipe(windows=Windowing(duration=2.0), features=(Connectivity(bands=SEED_BANDS),))
     found = features_of_trial(trial, recipe)["connectivity"]
     assert found.dims == ("window", "edge", "band")
     assert found.edge.values.tolist() == ["E0-E1", "E0-E2", "E1-E2"] == edge_names(["E0", "E1", "E2"])
-    assert found.band.values.tolist() == list(SEED.names)
+    assert found.band.values.tolist() == list(SEED_BANDS.names)
     assert found.dtype == np.float32
     assert found.attrs["ch_names"] == ["E0", "E1", "E2"]
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.features import Recipe, features_of_trial
-from physioaffect.features.bands import SEED, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands
 from physioaffect.features.connectivity import Connectivity
 from physioaffect.features.covariance import (
     ESTIMATORS,
@@ -142,7 +142,7 @@ def test_independent_noise_has_its_variance_on_the_diagonal_only() -> None:
     assert_allclose(as_matrices(found, 4)[0], expected, rtol=0.02, atol=8e-12)
 
 
-@pytest.mark.parametrize("bands", [None, SEED])
+@pytest.mark.parametrize("bands", [None, SEED_BANDS])
 @pytest.mark.parametrize("log", [False, True])
 def test_missing_and_flat_samples_are_nan_where_they_count(bands: Bands | None, log: bool) -> None:
     data = noise(3, 4000)
@@ -158,14 +158,14 @@ def test_missing_and_flat_samples_are_nan_where_they_count(bands: Bands | None, 
     assert_array_equal(is_nan.any(axis=2), expected)
 
 
-@pytest.mark.parametrize("bands", [None, SEED])
+@pytest.mark.parametrize("bands", [None, SEED_BANDS])
 def test_no_windows_give_an_empty_table(bands: Bands | None) -> None:
     found = Covariance(bands=bands)(make_trial(noise(3, 2000)), Intervals(np.empty(0), 2.0))
     assert found.shape == ((0, 6) if bands is None else (0, 6, 5))
 
 
 def test_it_stands_beside_connectivity_in_one_table() -> None:
-    recipe = Recipe(windows=Windowing(duration=2.0), features=(Connectivity(), Covariance(bands=SEED)))
+    recipe = Recipe(windows=Windowing(duration=2.0), features=(Connectivity(), Covariance(bands=SEED_BANDS)))
     found = features_of_trial(make_trial(noise(3, 2000)), recipe)
     assert found["covariance"].dims == ("window", "pair", "band")
     assert found["connectivity"].dims == ("window", "edge", "band")
@@ -191,7 +191,7 @@ def test_what_cannot_be_computed_is_refused() -> None:
     with pytest.raises(ProtocolError, match="20 samples of 20 channels have a singular covariance"):
         Covariance(estimator="scm", log=True)(trial, short)
     with pytest.raises(ProtocolError, match="holds less than one cycle of delta"):
-        Covariance(bands=SEED)(trial, short)
+        Covariance(bands=SEED_BANDS)(trial, short)
     with pytest.raises(DataError, match="seems to be in microvolts and declared in volts"):
         Covariance()(make_trial(1e6 * noise(3, 2000)), short)
 

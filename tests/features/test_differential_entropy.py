@@ -16,7 +16,15 @@ from scipy.special import beta
 
 from physioaffect.errors import ProtocolError
 from physioaffect.features import Recipe, stft
-from physioaffect.features.bands import BANDS, RBTRANSFORMER, RBTRANSFORMER_PAPER, SEED, SEED_IV, Band, Bands
+from physioaffect.features.bands import (
+    BANDS,
+    RBTRANSFORMER_BANDS,
+    RBTRANSFORMER_PAPER_BANDS,
+    SEED_BANDS,
+    SEED_IV_BANDS,
+    Band,
+    Bands,
+)
 from physioaffect.features.differential_entropy import (
     ESTIMATORS,
     DifferentialEntropy,
@@ -73,11 +81,11 @@ def test_entropy_of_white_noise_follows_from_its_variance_and_the_bandwidth(esti
     found = entropies(
         sigma * noise(n_channels, int(seconds * SFREQ)),
         seconds,
-        bands=SEED_IV,
+        bands=SEED_IV_BANDS,
         estimator=estimator,
         frame=None,
     )
-    width = np.array([fmax - fmin for fmin, fmax in SEED_IV.edges])
+    width = np.array([fmax - fmin for fmin, fmax in SEED_IV_BANDS.edges])
     in_band = sigma**2 * width * BANDWIDTH[estimator] / (SFREQ / 2)
     expected = 0.5 * np.log(2 * np.pi * np.e * in_band)
     relative_variance = SCATTER[estimator] / (width * seconds)
@@ -148,29 +156,35 @@ def test_an_offset_of_4200_does_not_hurt_10_microvolts(estimator: str) -> None:
 def test_frames_are_those_of_welch(frame: float) -> None:
     x = 1e-5 * noise(3, 1250)
     f, density = welch(x, SFREQ, nperseg=round(frame * SFREQ))
-    expected = [density[:, (f >= fmin) & (f < fmax)].sum(axis=-1) / frame for fmin, fmax in SEED_IV.edges]
+    expected = [
+        density[:, (f >= fmin) & (f < fmax)].sum(axis=-1) / frame for fmin, fmax in SEED_IV_BANDS.edges
+    ]
     assert_allclose(
-        band_variance_stft(x, sfreq=SFREQ, bands=SEED_IV, frame=frame), np.transpose(expected), rtol=1e-12
+        band_variance_stft(x, sfreq=SFREQ, bands=SEED_IV_BANDS, frame=frame),
+        np.transpose(expected),
+        rtol=1e-12,
     )
 
 
 def test_windows_of_a_recording_equal_windows_alone_and_shared_frames_change_nothing() -> None:
     X, first = noise(3, 3000), np.arange(0, 2001, 125)
-    found = band_variance_frames(X, first, 1000, sfreq=SFREQ, bands=SEED_IV, frame=1.0)
-    alone = [band_variance_stft(X[:, k : k + 1000], sfreq=SFREQ, bands=SEED_IV, frame=1.0) for k in first]
+    found = band_variance_frames(X, first, 1000, sfreq=SFREQ, bands=SEED_IV_BANDS, frame=1.0)
+    alone = [
+        band_variance_stft(X[:, k : k + 1000], sfreq=SFREQ, bands=SEED_IV_BANDS, frame=1.0) for k in first
+    ]
     assert_allclose(found, alone, rtol=1e-12)
-    outside = band_variance_frames(X, np.array([-1, 2001]), 1000, sfreq=SFREQ, bands=SEED_IV)
+    outside = band_variance_frames(X, np.array([-1, 2001]), 1000, sfreq=SFREQ, bands=SEED_IV_BANDS)
     assert np.isnan(outside).all()
 
 
 @pytest.mark.parametrize("n_times", [999, 1000])
 def test_the_product_and_the_fast_transform_agree(n_times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     X, first = noise(3, 4000) + 7, np.array([0, 10, 3000, 3001])
-    product = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=SEED_IV)
+    product = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=SEED_IV_BANDS)
     # 200 bins and more: bins every 0.25 Hz from 1 to 50 Hz fall short, so the limit moves.
     monkeypatch.setattr(stft, "_MOST_BINS", 10)
     stft._transform.cache_clear()
-    fast = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=SEED_IV)
+    fast = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=SEED_IV_BANDS)
     stft._transform.cache_clear()
     assert_allclose(fast, product, rtol=1e-10)
     assert (fast[:3] != product[:3]).any()
@@ -179,8 +193,10 @@ def test_the_product_and_the_fast_transform_agree(n_times: int, monkeypatch: pyt
 def test_long_windows_in_one_frame_take_the_fast_transform() -> None:
     X = noise(2, 15_000)
     f, density = welch(X, SFREQ, nperseg=15_000)
-    expected = [density[:, (f >= fmin) & (f < fmax)].sum(axis=-1) / 60 for fmin, fmax in SEED_IV.edges]
-    assert_allclose(band_variance_stft(X, sfreq=SFREQ, bands=SEED_IV), np.transpose(expected), rtol=1e-9)
+    expected = [density[:, (f >= fmin) & (f < fmax)].sum(axis=-1) / 60 for fmin, fmax in SEED_IV_BANDS.edges]
+    assert_allclose(
+        band_variance_stft(X, sfreq=SFREQ, bands=SEED_IV_BANDS), np.transpose(expected), rtol=1e-9
+    )
 
 
 def test_frames_reach_the_end_of_a_window_that_they_do_not_divide() -> None:
@@ -206,10 +222,10 @@ def test_a_window_shorter_than_a_frame_is_one_frame() -> None:
 
 def test_leading_axes_are_free() -> None:
     X = noise(2, 3, 500)
-    assert band_variance_stft(X, sfreq=SFREQ, bands=SEED).shape == (2, 3, 5)
+    assert band_variance_stft(X, sfreq=SFREQ, bands=SEED_BANDS).shape == (2, 3, 5)
     assert_allclose(
-        band_variance_stft(X, sfreq=SFREQ, bands=SEED)[1, 2],
-        band_variance_stft(X[1, 2], sfreq=SFREQ, bands=SEED),
+        band_variance_stft(X, sfreq=SFREQ, bands=SEED_BANDS)[1, 2],
+        band_variance_stft(X[1, 2], sfreq=SFREQ, bands=SEED_BANDS),
     )
 
 
@@ -243,15 +259,15 @@ def test_stft_of_a_window_with_a_hole_is_nan() -> None:
     data[0, 700] = np.nan
     is_nan = np.isnan(entropies(data))
     assert is_nan[1, 0].all()
-    assert is_nan.sum() == len(SEED)
+    assert is_nan.sum() == len(SEED_BANDS)
 
 
 def test_filtered_windows_use_the_samples_that_are_there() -> None:
     data = noise(2, 2500)
     holed = data.copy()
     holed[0, 600:625] = np.nan
-    found = entropies(holed, bands=SEED_IV, estimator="bandpass")
-    whole = entropies(data, bands=SEED_IV, estimator="bandpass")
+    found = entropies(holed, bands=SEED_IV_BANDS, estimator="bandpass")
+    whole = entropies(data, bands=SEED_IV_BANDS, estimator="bandpass")
     assert np.isfinite(found).all()
     assert_array_equal(found[:, 1], whole[:, 1])
     # A tenth of a second of two is missing and what is left of it rings through the filter.
@@ -297,7 +313,7 @@ def test_gaussian_entropy_of_one_is_that_of_the_standard_normal() -> None:
 
 
 def test_the_table_says_what_it_holds() -> None:
-    found = DifferentialEntropy(bands=RBTRANSFORMER, estimator="bandpass", filter=BandFilter(order=3))(
+    found = DifferentialEntropy(bands=RBTRANSFORMER_BANDS, estimator="bandpass", filter=BandFilter(order=3))(
         make_trial(noise(2, 1000)), Intervals(np.array([0.0, 1.5]), 2.0)
     )
     assert found.dims == ("window", "channel", "band")
@@ -326,7 +342,7 @@ def test_settings_are_part_of_the_recipe() -> None:
     windows = Windowing(duration=2)
     recipes = [
         Recipe(windows=windows, features=(DifferentialEntropy(bands=bands, estimator=estimator),))
-        for bands in (SEED, SEED_IV)
+        for bands in (SEED_BANDS, SEED_IV_BANDS)
         for estimator in ("stft", "bandpass")
     ]
     assert len({recipe.to_json() for recipe in recipes}) == 4
@@ -334,19 +350,19 @@ def test_settings_are_part_of_the_recipe() -> None:
 
 
 def test_published_edges() -> None:
-    assert SEED.edges == ((1, 3), (4, 7), (8, 13), (14, 30), (31, 50))
-    assert SEED_IV.edges == ((1, 4), (4, 8), (8, 14), (14, 31), (31, 50))
-    assert RBTRANSFORMER.edges == ((4, 8), (8, 14), (14, 31), (31, 49))
-    assert RBTRANSFORMER_PAPER.edges == ((4, 8), (8, 13), (13, 30), (30, 45))
-    assert set(BANDS.values()) == {SEED, SEED_IV, RBTRANSFORMER, RBTRANSFORMER_PAPER}
+    assert SEED_BANDS.edges == ((1, 3), (4, 7), (8, 13), (14, 30), (31, 50))
+    assert SEED_IV_BANDS.edges == ((1, 4), (4, 8), (8, 14), (14, 31), (31, 50))
+    assert RBTRANSFORMER_BANDS.edges == ((4, 8), (8, 14), (14, 31), (31, 49))
+    assert RBTRANSFORMER_PAPER_BANDS.edges == ((4, 8), (8, 13), (13, 30), (30, 45))
+    assert set(BANDS.values()) == {SEED_BANDS, SEED_IV_BANDS, RBTRANSFORMER_BANDS, RBTRANSFORMER_PAPER_BANDS}
 
 
 def test_bands_are_clipped_to_the_passband_and_dropped_below_half_of_their_width() -> None:
-    clipped = SEED.within((2, 40))
+    clipped = SEED_BANDS.within((2, 40))
     assert clipped.names == ("delta", "theta", "alpha", "beta")  # gamma would keep 9 of 19 Hz.
     assert clipped.edges[0] == (2, 3)
-    assert SEED.within((0.5, 45)).edges == (*SEED.edges[:4], (31, 45))
-    assert SEED.within(None) == SEED
+    assert SEED_BANDS.within((0.5, 45)).edges == (*SEED_BANDS.edges[:4], (31, 45))
+    assert SEED_BANDS.within(None) == SEED_BANDS
     with pytest.raises(
         ProtocolError, match=r"Of alpha \(8-13 Hz\) no band has half of its width inside 20-45 Hz"
     ):
@@ -399,8 +415,8 @@ def test_refuses_unknown_settings() -> None:
 @pytest.mark.parametrize("dtype", [">f4", ">f8", "f2"])
 def test_samples_of_any_float_type_are_transformed(dtype):
     x = np.random.default_rng(0).normal(size=(2, 256))
-    found = band_variance_stft(x.astype(dtype), sfreq=128.0, bands=SEED)
-    assert_allclose(found, band_variance_stft(x, sfreq=128.0, bands=SEED), rtol=1e-2)
+    found = band_variance_stft(x.astype(dtype), sfreq=128.0, bands=SEED_BANDS)
+    assert_allclose(found, band_variance_stft(x, sfreq=128.0, bands=SEED_BANDS), rtol=1e-2)
 
 
 def test_a_flat_electrode_is_nan_whatever_its_flagged_samples_are():
@@ -434,7 +450,7 @@ def test_families_of_one_trial_share_its_entropies_and_cannot_change_each_others
     others = [
         DifferentialEntropy(frame=1.0),
         DifferentialEntropy(log_base=2),
-        DifferentialEntropy(bands=SEED_IV),
+        DifferentialEntropy(bands=SEED_IV_BANDS),
     ]
     assert all(not np.array_equal(other(trial, intervals).values, kept) for other in others)
     assert DifferentialEntropy()(trial, Windowing(duration=1).intervals(4)).shape[0] == 4

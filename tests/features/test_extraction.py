@@ -12,7 +12,7 @@ from physioaffect.data_set import DataSet, Task
 from physioaffect.datasets import EEGMAT
 from physioaffect.errors import DataError
 from physioaffect.features import (
-    SEED_IV,
+    SEED_IV_BANDS,
     DifferentialEntropy,
     Extracted,
     Recipe,
@@ -24,7 +24,9 @@ from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Windowing
 
 NAMES = ("F3", "Cz", "F4")
-RECIPE = Recipe(windows=Windowing(duration=2), features=(DifferentialEntropy(bands=SEED_IV.within((4, 30))),))
+RECIPE = Recipe(
+    windows=Windowing(duration=2), features=(DifferentialEntropy(bands=SEED_IV_BANDS.within((4, 30))),)
+)
 
 
 def eeg(
@@ -78,7 +80,7 @@ class Second:
     signals: tuple[str, ...] = ("other",)
 
     def __call__(self, trial, intervals):
-        return DifferentialEntropy(signal="other", bands=SEED_IV.within((4, 30)))(trial, intervals)
+        return DifferentialEntropy(signal="other", bands=SEED_IV_BANDS.within((4, 30)))(trial, intervals)
 
 
 def is_second_of_2(trial: Trial) -> bool:

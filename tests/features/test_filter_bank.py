@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.signal import bessel, butter, cheby1, lfilter, sosfilt, sosfiltfilt
 
 from physioaffect.errors import DataError
-from physioaffect.features.bands import SEED, SEED_IV, Bands
+from physioaffect.features.bands import SEED_BANDS, SEED_IV_BANDS, Bands
 from physioaffect.features.filter_bank import BandFilter, Sections, band_variance_filtered
 
 Floats = NDArray[np.float64]
@@ -61,10 +61,16 @@ def test_entropies_equal_those_of_scipys_filters(sfreq, n_channels, phase, preci
     first, n_samples = np.arange(0, X.shape[1] - round(sfreq), round(0.7 * sfreq)), round(sfreq)
     reference = {"zero": zero_phase, "causal": causal}[phase]
     expected = np.stack(
-        [variance_of(reference(X, edges, sfreq), first, n_samples) for edges in SEED.edges], axis=-1
+        [variance_of(reference(X, edges, sfreq), first, n_samples) for edges in SEED_BANDS.edges], axis=-1
     )
     found = band_variance_filtered(
-        X, first, n_samples, sfreq=sfreq, bands=SEED, band_filter=BandFilter(phase=phase), precision=precision
+        X,
+        first,
+        n_samples,
+        sfreq=sfreq,
+        bands=SEED_BANDS,
+        band_filter=BandFilter(phase=phase),
+        precision=precision,
     )
     # Half a logarithm of the variance is the entropy.
     error = np.abs(0.5 * np.log(found / expected)).max()
@@ -85,10 +91,12 @@ def test_every_design_and_order_equals_scipys(design, order):
 
 def test_the_zero_phase_filter_has_the_noise_bandwidth_of_its_closed_form():
     X = noise(256, 20_000)
-    found = band_variance_filtered(X, np.array([2000]), 16_000, sfreq=SFREQ, bands=SEED_IV).mean(axis=1)[0]
+    found = band_variance_filtered(X, np.array([2000]), 16_000, sfreq=SFREQ, bands=SEED_IV_BANDS).mean(
+        axis=1
+    )[0]
     share = (1 - 1 / 8) * (np.pi / 8) / np.sin(np.pi / 8)
     # The bilinear transform bends the frequency axis a little; at 50 of 250 Hz it is felt most.
-    assert_allclose(found, [share * (b - a) / (SFREQ / 2) for a, b in SEED_IV.edges], rtol=0.015)
+    assert_allclose(found, [share * (b - a) / (SFREQ / 2) for a, b in SEED_IV_BANDS.edges], rtol=0.015)
 
 
 def test_leading_axes_are_free_and_one_call_equals_many():
@@ -103,10 +111,10 @@ def test_leading_axes_are_free_and_one_call_equals_many():
 def test_windows_that_overlap_anyhow_equal_windows_alone():
     X, rng = pink(2, 4000), np.random.default_rng(1)
     first = rng.integers(0, 3700, 40)
-    together = band_variance_filtered(X, first, 300, sfreq=SFREQ, bands=SEED_IV, precision="double")
+    together = band_variance_filtered(X, first, 300, sfreq=SFREQ, bands=SEED_IV_BANDS, precision="double")
     for window, start in enumerate(first):
         alone = band_variance_filtered(
-            X, np.array([start]), 300, sfreq=SFREQ, bands=SEED_IV, precision="double"
+            X, np.array([start]), 300, sfreq=SFREQ, bands=SEED_IV_BANDS, precision="double"
         )
         assert_allclose(together[window], alone[0], rtol=1e-9)
 
@@ -225,7 +233,7 @@ def test_steps_and_drift_of_an_electrode_cost_single_precision_nothing(phase, si
     for disturbed in (x + ramp, x + step):
         single, double = (
             band_variance_filtered(
-                disturbed, first, 250, sfreq=SFREQ, bands=SEED_IV, band_filter=BandFilter(phase=phase),
+                disturbed, first, 250, sfreq=SFREQ, bands=SEED_IV_BANDS, band_filter=BandFilter(phase=phase),
                 precision=precision,
             )
             for precision in ("auto", "double")
@@ -236,17 +244,17 @@ def test_steps_and_drift_of_an_electrode_cost_single_precision_nothing(phase, si
 @pytest.mark.parametrize("size", [1e-30, 1e-20, 1e-12, 1e12, 1e20, 1e30])
 def test_no_size_is_out_of_the_range_of_single_precision(size):
     X, first = pink(3, 2500), np.arange(0, 2500, 250)
-    usual = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=SEED_IV, precision="double")
-    found = band_variance_filtered(X * size, first, 250, sfreq=SFREQ, bands=SEED_IV)
+    usual = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=SEED_IV_BANDS, precision="double")
+    found = band_variance_filtered(X * size, first, 250, sfreq=SFREQ, bands=SEED_IV_BANDS)
     assert np.abs(0.5 * np.log(found / size**2 / usual)).max() < 1e-5
 
 
 def test_a_channel_does_not_depend_on_those_beside_it():
     X, first = noise(4, 2500), np.arange(0, 2500, 250)
-    alone = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=SEED_IV)
+    alone = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=SEED_IV_BANDS)
     X[1] *= 1e-25
     X[2] = 5.0
-    beside = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=SEED_IV)
+    beside = band_variance_filtered(X, first, 250, sfreq=SFREQ, bands=SEED_IV_BANDS)
     assert_array_equal(beside[:, [0, 3]], alone[:, [0, 3]])
 
 
@@ -255,7 +263,8 @@ def test_numbers_of_any_type_are_those_in_double_precision(dtype):
     X = (np.round(200 * noise(3, 2500)) + 10_000).astype(dtype)
     first = np.arange(0, 2500, 250)
     found, exact = (
-        band_variance_filtered(x, first, 250, sfreq=SFREQ, bands=SEED_IV) for x in (X, X.astype(np.float64))
+        band_variance_filtered(x, first, 250, sfreq=SFREQ, bands=SEED_IV_BANDS)
+        for x in (X, X.astype(np.float64))
     )
     assert_allclose(found, exact, rtol=1e-5)
 
@@ -273,8 +282,8 @@ def test_memory_that_is_read_only_unaligned_or_in_another_order_gives_the_same()
 
 @pytest.mark.parametrize("shape", [(0, 2500), (3, 0, 2500)])
 def test_no_channels_and_no_windows_give_empty_arrays(shape):
-    found = band_variance_filtered(np.empty(shape), np.arange(3), 250, sfreq=SFREQ, bands=SEED_IV)
-    assert found.shape == (3, *shape[:-1], len(SEED_IV))
+    found = band_variance_filtered(np.empty(shape), np.arange(3), 250, sfreq=SFREQ, bands=SEED_IV_BANDS)
+    assert found.shape == (3, *shape[:-1], len(SEED_IV_BANDS))
     none = np.empty(0, dtype=np.intp)
     assert band_variance_filtered(noise(2, 2500), none, 250, sfreq=SFREQ, bands=ALPHA).shape == (0, 2, 1)
 
@@ -292,9 +301,9 @@ def test_long_recordings_in_chunks_equal_scipys_filter(n_times, has_gaps):
     )
     first = np.arange(0, n_times - 700, 333)
     found = band_variance_filtered(
-        np.where(is_missing, np.nan, X), first, 700, sfreq=SFREQ, bands=SEED_IV, precision="double"
+        np.where(is_missing, np.nan, X), first, 700, sfreq=SFREQ, bands=SEED_IV_BANDS, precision="double"
     )
-    for index, band in enumerate(SEED_IV.edges):
+    for index, band in enumerate(SEED_IV_BANDS.edges):
         filtered = np.where(is_missing, np.nan, zero_phase(bridged, band, SFREQ))
         expected = np.stack([np.nanvar(filtered[:, k : k + 700], axis=-1) for k in first])
         assert_allclose(found[..., index], expected, rtol=1e-6)
@@ -308,7 +317,7 @@ def test_single_precision_is_used_only_where_no_band_of_seed_loses_by_it(sfreq, 
     first = np.arange(0, X.shape[1], n_samples)
     single, double = (
         band_variance_filtered(
-            X, first, n_samples, sfreq=sfreq, bands=SEED, band_filter=BandFilter(phase=phase),
+            X, first, n_samples, sfreq=sfreq, bands=SEED_BANDS, band_filter=BandFilter(phase=phase),
             precision=precision,
         )
         for precision in ("auto", "double")
@@ -323,7 +332,7 @@ def test_single_precision_is_used_only_where_no_band_of_seed_loses_by_it(sfreq, 
 @pytest.mark.parametrize("n_channels", [1, 8, 9, 15, 16, 17, 31, 32, 33, 70])
 def test_any_number_of_channels_gives_what_each_gives_alone(n_channels, phase):
     X, first = pink(n_channels, 1500), np.arange(0, 1500, 250)
-    settings: Any = {"sfreq": SFREQ, "bands": SEED, "band_filter": BandFilter(phase=phase)}
+    settings: Any = {"sfreq": SFREQ, "bands": SEED_BANDS, "band_filter": BandFilter(phase=phase)}
     together = band_variance_filtered(X, first, 250, **settings)
     for channel in {0, n_channels // 2, n_channels - 1}:
         assert_array_equal(together[:, channel], band_variance_filtered(X[channel], first, 250, **settings))
@@ -373,7 +382,7 @@ def test_a_filter_whose_poles_are_zero_forgets_at_once():
 @pytest.mark.parametrize("phase", ["zero", "causal"])
 def test_a_gap_of_one_channel_changes_no_other(phase):
     X, first = noise(40, 3000).astype(np.float32), np.arange(0, 3000, 250)
-    settings: Any = {"sfreq": SFREQ, "bands": SEED, "band_filter": BandFilter(phase=phase)}
+    settings: Any = {"sfreq": SFREQ, "bands": SEED_BANDS, "band_filter": BandFilter(phase=phase)}
     whole = band_variance_filtered(X, first, 250, **settings)
     X[35, 700:760] = np.nan
     X[3, 2990] = np.inf

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.features import filter_bank, stft
-from physioaffect.features.bands import SEED, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands
 from physioaffect.features.differential_entropy import ESTIMATORS, DifferentialEntropy
 from physioaffect.features.filter_bank import BandFilter
 from physioaffect.recording import Signal, Trial
@@ -49,7 +49,7 @@ def test_the_filter_bank_gives_the_same(sfreq, n_channels, phase, device):
     X, n_samples = walk(n_channels, round(12 * sfreq)), round(sfreq)
     first = np.arange(0, X.shape[1] - n_samples, round(0.3 * sfreq))
     found, expected = filtered(
-        X, first, n_samples, device, sfreq=sfreq, bands=SEED, band_filter=BandFilter(phase=phase)
+        X, first, n_samples, device, sfreq=sfreq, bands=SEED_BANDS, band_filter=BandFilter(phase=phase)
     )
     assert_allclose(found, expected, atol=TOLERANCE)
 
@@ -70,7 +70,9 @@ def test_every_design_and_order_gives_the_same(design, order, phase, device):
 def test_a_filter_from_rest_gives_the_same(device):
     how = BandFilter(phase="causal", start="rest")
     first = np.zeros(1, dtype=np.intp)
-    found, expected = filtered(walk(6, 128), first, 128, device, sfreq=128.0, bands=SEED, band_filter=how)
+    found, expected = filtered(
+        walk(6, 128), first, 128, device, sfreq=128.0, bands=SEED_BANDS, band_filter=how
+    )
     assert_allclose(found, expected, atol=TOLERANCE)
 
 
@@ -90,7 +92,7 @@ def test_gaps_and_windows_that_reach_out_give_the_same(phase, device):
     X[0, :200], X[0, 700:760], X[1] = np.nan, np.inf, np.nan
     first = np.array([-5000, -125, 0, 150, 650, 1400, 1499, 1500, 9000])
     how = BandFilter(phase=phase)
-    found, expected = filtered(X, first, 250, device, sfreq=250.0, bands=SEED, band_filter=how)
+    found, expected = filtered(X, first, 250, device, sfreq=250.0, bands=SEED_BANDS, band_filter=how)
     assert np.isnan(found).any(axis=(0, 2)).all()
     assert_allclose(np.exp(2 * found), np.exp(2 * expected), rtol=1e-7, atol=1e-24)
 
@@ -102,7 +104,7 @@ def test_gaps_and_windows_that_reach_out_give_the_same(phase, device):
 def test_the_stft_gives_the_same(n_samples, step, frame, dtype, device):
     X = walk(5, 4000).astype(dtype)
     first = np.arange(0, 4000 - n_samples, step)
-    settings = {"sfreq": 128.0, "bands": SEED.within((4, 45)), "frame": frame}
+    settings = {"sfreq": 128.0, "bands": SEED_BANDS.within((4, 45)), "frame": frame}
     found = _on_device.band_variance_frames(X, first, n_samples, device=device, **settings)
     assert_allclose(
         nats(found), nats(stft.band_variance_frames(X, first, n_samples, **settings)), atol=TOLERANCE

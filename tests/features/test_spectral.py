@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.signal import welch
 
 from physioaffect.errors import DataError, ProtocolError
-from physioaffect.features import SEED, SEED_IV, Bands, Family, Recipe, _blocks
+from physioaffect.features import SEED_BANDS, SEED_IV_BANDS, Bands, Family, Recipe, _blocks
 from physioaffect.features.bands import band_bins
 from physioaffect.features.spectral import (
     DENSITIES,
@@ -161,10 +161,10 @@ def test_relative_powers_of_bands_that_tile_add_up_to_one(density: Any) -> None:
 def test_total_reaches_over_the_gaps_between_bands_unless_said_otherwise() -> None:
     trial = make_trial(1e-5 * noise(2, 5000))
     intervals = Windowing(duration=4).intervals(20)
-    found = BandPower(bands=SEED, scale="relative")(trial, intervals)
+    found = BandPower(bands=SEED_BANDS, scale="relative")(trial, intervals)
     assert found.attrs["total_hz"] == [1, 50]
     assert np.all(found.sum("band") < 0.99)
-    narrow = BandPower(bands=SEED, scale="relative", total=(1.0, 100.0))(trial, intervals)
+    narrow = BandPower(bands=SEED_BANDS, scale="relative", total=(1.0, 100.0))(trial, intervals)
     assert narrow.attrs["total_hz"] == [1.0, 100.0]
     assert np.all(narrow < found)
 
@@ -273,7 +273,7 @@ def test_memory_stays_bounded_however_much_windows_overlap() -> None:
 @pytest.mark.parametrize("duration", [2.0, 1.0])
 def test_windows_shorter_than_a_segment_are_one_segment(duration: float) -> None:
     data = 1e-5 * noise(2, 2500)
-    found = BandPower(bands=SEED_IV, segment=4.0)(
+    found = BandPower(bands=SEED_IV_BANDS, segment=4.0)(
         make_trial(data), Windowing(duration=duration).intervals(10)
     )
     n_times = round(duration * SFREQ)
@@ -294,7 +294,7 @@ def test_what_a_recording_cannot_hold_is_refused() -> None:
     x = noise(500)
     nyquist = "Cannot measure gamma (31-50 Hz): a signal sampled at 100 Hz holds only what lies below 50 Hz"
     with pytest.raises(ProtocolError, match=re.escape(nyquist)):
-        band_power(x, sfreq=100.0, bands=SEED)
+        band_power(x, sfreq=100.0, bands=SEED_BANDS)
     with pytest.raises(ProtocolError, match=r"Cannot measure total \(1-50 Hz\)"):
         band_power(x, sfreq=100.0, bands=Bands.of(alpha=(8, 13)), total=(1, 50))
     with pytest.raises(ProtocolError, match=r"Cannot measure the spectrum \(1-45 Hz\).*below 40 Hz"):

@@ -19,13 +19,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from physioaffect.data_set import DataSet, Exclusion
 from physioaffect.datasets import EEGMAT
 from physioaffect.errors import DataError, PhysioaffectError, RunError
-from physioaffect.features import SEED_IV, DifferentialEntropy, Recipe, default_recipe, extract
+from physioaffect.features import SEED_IV_BANDS, DifferentialEntropy, Recipe, default_recipe, extract
 from physioaffect.features.store import save_features
 from physioaffect.features.stored import open_features, read_exclusions
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Windowing
 
-BANDS = SEED_IV.within((4, 30))
+BANDS = SEED_IV_BANDS.within((4, 30))
 RECIPE = Recipe(windows=Windowing(duration=2), features=(DifferentialEntropy(bands=BANDS),))
 # The rounding to single precision, with a last bit of double precision to spare.
 SINGLE = 2**-24 * 1.001

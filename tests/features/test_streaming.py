@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import butter, sosfilt
 
 from physioaffect.errors import PhysioaffectError, ProtocolError
-from physioaffect.features.bands import SEED, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands
 from physioaffect.features.differential_entropy import DifferentialEntropy, gaussian_entropy
 from physioaffect.features.filter_bank import BandFilter, band_variance_filtered
 from physioaffect.features.streaming import StreamingEntropy
@@ -52,11 +52,11 @@ def test_any_cutting_gives_what_the_whole_recording_gives(cuts, sfreq, duration,
     X = walk(3, 1500)
     how = BandFilter(phase="causal", start=start)
     stream = StreamingEntropy(
-        3, sfreq=sfreq, bands=SEED.within((4, 45)), duration=duration, step=step, band_filter=how
+        3, sfreq=sfreq, bands=SEED_BANDS.within((4, 45)), duration=duration, step=step, band_filter=how
     )
     found = streamed(stream, X, cuts)
     expected = whole(
-        X, Windowing(duration=duration, step=step), sfreq=sfreq, bands=SEED.within((4, 45)), filter=how
+        X, Windowing(duration=duration, step=step), sfreq=sfreq, bands=SEED_BANDS.within((4, 45)), filter=how
     )
     # A window whose samples are all there may end a fraction of one after the recording does.
     assert len(expected) <= len(found) <= len(expected) + 1
@@ -67,21 +67,21 @@ def test_any_cutting_gives_what_the_whole_recording_gives(cuts, sfreq, duration,
 @pytest.mark.parametrize("start", STARTS)
 def test_one_sample_at_a_time_equals_the_variance_of_the_filter_bank(start):
     X, how = walk(2, 1280), BandFilter(phase="causal", start=start)
-    stream = StreamingEntropy(2, sfreq=SFREQ, bands=SEED, duration=1.0, step=0.25, band_filter=how)
+    stream = StreamingEntropy(2, sfreq=SFREQ, bands=SEED_BANDS, duration=1.0, step=0.25, band_filter=how)
     found = np.concatenate([stream.push(X[:, [time]]) for time in range(1280)])
     first = np.arange(0, 1280 - 127, 32)
     tolerances: dict[Literal["double", "auto"], float] = {"double": 1e-9, "auto": 1e-5}
     for precision, tolerance in tolerances.items():
         variance = band_variance_filtered(
-            X, first, 128, sfreq=SFREQ, bands=SEED, band_filter=how, precision=precision
+            X, first, 128, sfreq=SFREQ, bands=SEED_BANDS, band_filter=how, precision=precision
         )
         assert_allclose(found, gaussian_entropy(variance), atol=tolerance)
 
 
 def test_a_chunk_longer_than_the_pieces_it_is_worked_on_in():
     X = walk(2, 20_000)
-    stream = StreamingEntropy(2, sfreq=SFREQ, bands=SEED, duration=60.0, step=7.0)
-    expected = whole(X, Windowing(duration=60, step=7), bands=SEED, filter=BandFilter(phase="causal"))
+    stream = StreamingEntropy(2, sfreq=SFREQ, bands=SEED_BANDS, duration=60.0, step=7.0)
+    expected = whole(X, Windowing(duration=60, step=7), bands=SEED_BANDS, filter=BandFilter(phase="causal"))
     assert_allclose(stream.push(X), expected, atol=1e-9)
 
 
@@ -125,8 +125,8 @@ def test_gaps_at_the_ends_equal_those_of_the_whole_recording():
     X = walk(3, 1280)
     X[0, :400] = np.nan
     X[1, 900:] = np.nan
-    stream = StreamingEntropy(3, sfreq=SFREQ, bands=SEED, duration=1.0)
-    expected = whole(X, Windowing(duration=1), bands=SEED, filter=BandFilter(phase="causal"))
+    stream = StreamingEntropy(3, sfreq=SFREQ, bands=SEED_BANDS, duration=1.0)
+    expected = whole(X, Windowing(duration=1), bands=SEED_BANDS, filter=BandFilter(phase="causal"))
     assert np.isnan(expected[:3, 0]).all()
     assert np.isnan(expected[8:, 1]).all()
     assert_allclose(streamed(stream, X, [50, 390, 410, 950]), expected, atol=1e-9)
@@ -144,7 +144,7 @@ def test_an_electrode_that_is_flat_for_a_window_has_no_entropy_there():
 
 def test_a_stream_that_was_reset_is_new():
     X = walk(2, 600)
-    stream = StreamingEntropy(2, sfreq=SFREQ, bands=SEED, duration=1.0, step=0.3)
+    stream = StreamingEntropy(2, sfreq=SFREQ, bands=SEED_BANDS, duration=1.0, step=0.3)
     before = stream.push(X)
     stream.push(1e3 * X[:, :77])
     stream.reset()
@@ -154,16 +154,16 @@ def test_a_stream_that_was_reset_is_new():
 
 def test_an_empty_chunk_changes_nothing():
     X = walk(2, 600)
-    one, other = (StreamingEntropy(2, sfreq=SFREQ, bands=SEED, duration=1.0) for _ in range(2))
+    one, other = (StreamingEntropy(2, sfreq=SFREQ, bands=SEED_BANDS, duration=1.0) for _ in range(2))
     assert one.push(X[:, :0]).shape == (0, 2, 5)
     assert_array_equal(streamed(one, X, [300, 300, 300]), streamed(other, X, [300]))
 
 
 def test_single_precision_chunks_are_taken():
     X = walk(2, 1280).astype(np.float32)
-    stream = StreamingEntropy(2, sfreq=SFREQ, bands=SEED, duration=1.0)
+    stream = StreamingEntropy(2, sfreq=SFREQ, bands=SEED_BANDS, duration=1.0)
     expected = whole(
-        X, Windowing(duration=1), bands=SEED, filter=BandFilter(phase="causal"), precision="auto"
+        X, Windowing(duration=1), bands=SEED_BANDS, filter=BandFilter(phase="causal"), precision="auto"
     )
     assert_allclose(stream.push(X), expected, atol=1e-5)
 

@@ -15,7 +15,7 @@ from numba import config
 from numpy.testing import assert_array_equal
 
 from physioaffect.features._threads import computing_elsewhere, in_threads, n_threads
-from physioaffect.features.bands import SEED
+from physioaffect.features.bands import SEED_BANDS
 from physioaffect.features.filter_bank import band_variance_filtered
 from physioaffect.features.stft import band_variance_frames
 
@@ -28,8 +28,8 @@ def noise() -> np.ndarray:
 
 def both(X: np.ndarray) -> list[np.ndarray]:
     return [
-        band_variance_filtered(X, FIRST, 250, sfreq=250.0, bands=SEED),
-        band_variance_frames(X, FIRST, 250, sfreq=250.0, bands=SEED),
+        band_variance_filtered(X, FIRST, 250, sfreq=250.0, bands=SEED_BANDS),
+        band_variance_frames(X, FIRST, 250, sfreq=250.0, bands=SEED_BANDS),
     ]
 
 

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
 from physioaffect.errors import DataError
-from physioaffect.features import SEED, Bands
+from physioaffect.features import SEED_BANDS, Bands
 from physioaffect.graphs import (
     NETWORKS,
     HiSTNClassifier,
@@ -325,7 +325,7 @@ class TestRefused:
 
     def test_frequencies_of_what_is_no_signal(self, fitted):
         with pytest.raises(ValueError, match="windows of channel x band, which have no frequencies"):
-            electrode_importance(fitted["linear"], bands_of(), bands=SEED)
+            electrode_importance(fitted["linear"], bands_of(), bands=SEED_BANDS)
 
     def test_bands_that_overlap(self, fitted):
         with pytest.raises(ValueError, match=r"Bands that overlap .*: low \(1-10 Hz\), high \(8-40 Hz\)"):

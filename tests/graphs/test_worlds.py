@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from physioaffect.datasets import DREAMER, World
 from physioaffect.evaluation import Result, evaluate, make_table
-from physioaffect.features import SEED, Recipe, default_recipe, extract
+from physioaffect.features import SEED_BANDS, Recipe, default_recipe, extract
 from physioaffect.graphs import (
     NETWORKS,
     DGCNNClassifier,
@@ -157,7 +157,7 @@ def importances(tmp_path_factory: pytest.TempPathFactory) -> dict[str, xr.DataAr
         fitted = clone(model).set_params(random_state=0).fit(X, table.target)
         if name in RAW:
             X = X.select(np.arange(0, len(X), 8))
-        found[name] = electrode_importance(fitted, X, bands=SEED if name in RAW else None, n_steps=16)
+        found[name] = electrode_importance(fitted, X, bands=SEED_BANDS if name in RAW else None, n_steps=16)
     return found
 
 

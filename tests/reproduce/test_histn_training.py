@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from physioaffect.datasets import DREAMER, World
 from physioaffect.evaluation import make_table
-from physioaffect.features import SEED, DifferentialEntropy, extract
+from physioaffect.features import SEED_BANDS, DifferentialEntropy, extract
 from physioaffect.graphs import HISTN_HIERARCHIES, HiSTNClassifier
 from physioaffect.recording import Signal
 from physioaffect.reproduce import reproduce
@@ -140,7 +140,7 @@ def dreamer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_in_a_world_of_nothing_blocks_find_what_trials_do_not(dreamer):
-    entropy = DifferentialEntropy(bands=SEED.within((0.2, 45.0)), frame=None)
+    entropy = DifferentialEntropy(bands=SEED_BANDS.within((0.2, 45.0)), frame=None)
     recipe = replace(HISTN_RECIPE, windows=Windowing(duration=1.0, step=1.0), features=(entropy,))
     table, _ = make_table(extract(DREAMER, dreamer, recipe).features, DREAMER.tasks["valence_5class"])
     X, y = table.flat(), table.target

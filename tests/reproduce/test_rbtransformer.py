@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import butter, sosfilt
 
 from physioaffect.errors import DataError, ProtocolError
-from physioaffect.features import RBTRANSFORMER, RBTRANSFORMER_PAPER
+from physioaffect.features import RBTRANSFORMER_BANDS, RBTRANSFORMER_PAPER_BANDS
 from physioaffect.graphs import RBTransformerClassifier
 from physioaffect.recording import Signal, Trial
 from physioaffect.reproduce.rbtransformer import (
@@ -80,7 +80,7 @@ def test_tokens_are_those_of_the_paper(norm, bands):
     rng = np.random.default_rng(0)
     loudness = np.array([[1.0], [3.0], [0.2]])
     data, rest = loudness * rng.normal(size=(3, 1200)) + 5, loudness * rng.normal(size=(3, 61 * 128 + 50))
-    known = {"paper": RBTRANSFORMER_PAPER, "code": RBTRANSFORMER}
+    known = {"paper": RBTRANSFORMER_PAPER_BANDS, "code": RBTRANSFORMER_BANDS}
     tokens = RBTransformerTokens(norm=norm, bands=known[bands])
     recipe = rbtransformer_recipe("paper")
     trial = trial_of(data, rest)
@@ -92,8 +92,8 @@ def test_tokens_are_those_of_the_paper(norm, bands):
 
 def test_the_variants_are_paper_and_code():
     paper, code = (rbtransformer_recipe(name).features[0] for name in ("paper", "code"))
-    assert paper == RBTransformerTokens(norm="per_channel", bands=RBTRANSFORMER_PAPER)
-    assert code == RBTransformerTokens(norm="global", bands=RBTRANSFORMER)
+    assert paper == RBTransformerTokens(norm="per_channel", bands=RBTRANSFORMER_PAPER_BANDS)
+    assert code == RBTransformerTokens(norm="global", bands=RBTRANSFORMER_BANDS)
     with pytest.raises(ValueError, match="per_channel or global, got norm='window'"):
         RBTransformerTokens(norm="window")  # type: ignore[arg-type]
 
