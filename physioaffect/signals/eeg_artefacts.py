@@ -267,11 +267,11 @@ def fit_ica(
         max_iter=settings.max_iter,
         verbose="error",
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), mne.use_log_level("error"):
         # Of a band narrower than the one ICLabel was trained on, and of iterations that end before
-        # convergence.
+        # convergence. MNE writes its warnings into its log as well.
         warnings.simplefilter("ignore", RuntimeWarning)
-        ica.fit(learnt_from, verbose="error")
+        ica.fit(learnt_from)
         try:
             probabilities = iclabel_label_components(learnt_from, ica, backend="onnx")
         except ImportError as error:

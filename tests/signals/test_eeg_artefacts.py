@@ -1,5 +1,7 @@
 """Eyes, muscles and bursts: what was planted goes, what was clean stays."""
 
+import io
+import logging
 import sys
 from pathlib import Path
 
@@ -175,6 +177,22 @@ def test_the_matrices_of_ica_are_those_of_mne(monkeypatch: pytest.MonkeyPatch) -
     assert model.n_components == 9
     expected = seen["ica"].apply(seen["raw"].copy(), exclude=[1, 3], verbose="error").get_data()
     assert_allclose(model.apply(X), expected, atol=1e-10)
+
+
+def test_a_narrower_band_than_that_of_the_labels_fills_nobodys_log(caplog: pytest.LogCaptureFixture) -> None:
+    names = ("Fp1", "Fp2", "C3", "C4", "O1", "O2")
+    eeg = 1e-5 * np.random.default_rng(0).laplace(size=(6, 2000))
+    positions = electrode_positions(names)
+    level = mne.utils.logger.level
+    log = logging.StreamHandler(said := io.StringIO())
+    mne.utils.logger.addHandler(log)
+    try:
+        fit_ica(eeg, np.ones(2000, bool), ICA(), sfreq=100, positions=positions, ch_names=names)
+    finally:
+        mne.utils.logger.removeHandler(log)
+    assert not caplog.records
+    assert not said.getvalue()
+    assert mne.utils.logger.level == level
 
 
 def test_too_little_eeg_for_components_is_refused() -> None:
