@@ -150,9 +150,7 @@ def print_result(result: Result, *, as_json: bool) -> None:
     if any(protocol["scaled_per_subject"] for protocol in run["protocols"]):
         OUT.print(plain("z: features standardised within each person, the test person's windows included."))
     exclusions = [Exclusion(**item) for item in run["exclusions"]]
-    print_left_out(exclusions)
-    if n_expected := sum(item.expected for item in exclusions):
-        OUT.print(plain(f"{n_expected} expected exclusion{'s'[: n_expected > 1]}: see the report."))
+    print_left_out(exclusions, where="see the report")
     OUT.print(plain(f"Report: {result.path / 'report.html'}", style="bold"), soft_wrap=True)
 
 
@@ -238,12 +236,22 @@ def _records(frame: DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def print_left_out(exclusions: Sequence[Exclusion]) -> None:
-    """Print what was left out against expectation."""
+def print_left_out(exclusions: Sequence[Exclusion], *, where: str = "") -> None:
+    """Print what was left out against expectation, and how much was as expected.
+
+    ``where`` says where that is told one by one; without it the first of it is shown.
+    """
     for item in exclusions:
         if not item.expected:
-            where = f"{item.subject}, trial {item.trial}" if item.trial else item.subject
-            OUT.print(plain(f"Left out: {where}. {item.reason}", style="yellow"))
+            OUT.print(plain(f"Left out: {_told(item)}", style="yellow"))
+    if expected := [item for item in exclusions if item.expected]:
+        rest = where or f"{'the first is ' if len(expected) > 1 else ''}{_told(expected[0])}"
+        OUT.print(plain(f"{len(expected)} expected exclusion{'s'[: len(expected) > 1]}: {rest.rstrip('.')}."))
+
+
+def _told(item: Exclusion) -> str:
+    whose = f"{item.subject}, trial {item.trial}" if item.trial else item.subject
+    return f"{whose}. {item.reason}"
 
 
 def print_predictions(predictions: Predictions) -> None:

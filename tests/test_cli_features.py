@@ -33,6 +33,18 @@ def test_every_family_comes_out_of_deap(deap, tmp_path, family):
     assert np.unique(table["subject"]).tolist() == ["s01", "s02"]
 
 
+def test_what_is_too_short_for_a_window_is_told(real_data, tmp_path):
+    """Of three devices' recordings two last less than two seconds."""
+    folder = real_data / "realdata" / "devicely"
+    code, printed, complaint = call(
+        "features", "wearable", folder, "-o", tmp_path / "x.zarr", "--features", "motion", "--window", 10
+    )
+    assert code == 0, complaint
+    told = " ".join(printed.split())
+    assert "2 expected exclusions: the first is muse_read_test_data, trial muse_read_test_data.csv. T" in told
+    assert "1 person:" in told
+
+
 def test_json_says_shapes_and_origin(deap, tmp_path):
     code, printed, _ = call(
         "features", "deap", deap, "-o", tmp_path / "x.zarr", "--subjects", "s02", "--json"

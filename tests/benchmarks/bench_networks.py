@@ -167,7 +167,7 @@ def bench_rbtransformer_window(benchmark: Any) -> None:
     benchmark.pedantic(run, rounds=50, iterations=5, warmup_rounds=5)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")  # torch.compile's own.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("way", ["as it is", "compiled"])
 def bench_dgcnn_steps_compiled(benchmark: Any, seed: World, way: str) -> None:
     """A hundred steps; torch.compile takes a minute before the first and needs a C++ compiler."""
