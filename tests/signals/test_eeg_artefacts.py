@@ -180,6 +180,8 @@ def test_the_matrices_of_ica_are_those_of_mne(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_narrower_band_than_that_of_the_labels_fills_nobodys_log(caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("mne_icalabel")
+    pytest.importorskip("onnxruntime")
     names = ("Fp1", "Fp2", "C3", "C4", "O1", "O2")
     eeg = 1e-5 * np.random.default_rng(0).laplace(size=(6, 2000))
     positions = electrode_positions(names)
