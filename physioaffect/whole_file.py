@@ -9,7 +9,7 @@ from pathlib import Path
 
 from physioaffect.errors import DataError
 
-__all__ = ["PARTIAL", "replace_file", "save_file", "sync_folder"]
+__all__ = ["PARTIAL", "replace_file", "save_file", "sync_folder", "write_synced"]
 
 # Ending of the name under which a file is written before it is renamed.
 PARTIAL = ".partial"
@@ -35,17 +35,22 @@ def replace_file(path: Path, content: bytes) -> None:
     """
     partial = path.with_name(path.name + PARTIAL)
     try:
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            # Before the rename: a name that is durable must not stand for bytes that are not.
-            os.fsync(stream.fileno())
+        # Synced before the rename: a name that is durable must not stand for bytes that are not.
+        write_synced(partial, content)
         partial.replace(path)
     except OSError:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file that survives a loss of power once this returns; before that there may be half of it."""
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def save_file(path: Path, content: bytes) -> Path:

@@ -19,6 +19,8 @@ from ._elimination import SPLINES, factorise, solve
 
 __all__ = ["interior_point", "spline_basis"]
 
+# Compiled into this, and numba sees changes of this file only: _elimination.py 02ec2e6a79985408
+
 Array = NDArray[np.float64]
 
 # Of the way to the boundary; further and the next steps get short.

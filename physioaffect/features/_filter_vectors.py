@@ -4,7 +4,8 @@ They are written in the compiler's own language (LLVM's): the state of a filter 
 instant to instant while the channels lie in vectors, and numba makes vectors of innermost loops only. LLVM
 fits them to the processor's.
 
-After a change here touch `_filter_kernel`: numba keeps what it has compiled until that file changes.
+After a change here `_filter_kernel` names the new digest of this file: numba keeps what it has compiled until
+that file changes.
 """
 
 # ruff: noqa: PLR0913, PLR0917, ARG001  numba compiles arguments, not objects.
@@ -22,8 +23,8 @@ from numba.extending import intrinsic
 
 __all__ = ["filter_rows", "lay_out_tile", "sum_rows"]
 
-# A product and a sum may be rounded as one, and zeros need no sign.
-_FAST = ("contract", "nsz")
+# Zeros need no sign.
+_FAST = ("nsz",)
 # A filter that only rings into silence comes to numbers so small that a processor takes a hundred times as
 # long for each; this many times the smallest normal number is forgotten.
 _NOTHING = 1e3
@@ -108,6 +109,17 @@ def _converted(builder: Any, values: Any, element: Any) -> Any:
     return builder.fpext(values, to) if element == _DOUBLE else builder.fptrunc(values, to)
 
 
+def _multiplied(builder: Any, one: Any, other: Any, more: Any) -> Any:
+    """Make ``one * other + more``, rounded once where the processor can.
+
+    Said in one instruction: left to the compiler (LLVM's flag ``contract``), it depends on the processor and
+    on the number of lanes which sums are rounded once, and a channel's numbers on how many stand beside it.
+    """
+    name = f"llvm.fmuladd.v{one.type.count}{one.type.element.intrinsic_name}"
+    function = builder.module.declare_intrinsic(name, fnty=ir.FunctionType(one.type, [one.type] * 3))
+    return builder.call(function, [one, other, more], fastmath=_FAST)
+
+
 def _each_row(call: _Call, take: Callable[[Any, Any], None], *, is_difference: bool) -> None:
     """Send rows of x from ``begin`` to ``end``, backwards if that lies before, through all sections.
 
@@ -118,6 +130,7 @@ def _each_row(call: _Call, take: Callable[[Any, Any], None], *, is_difference: b
     builder, n_numbers = call.builder, 2 * len(call.signature.args[-2])
     x, (begin, end), numbers, state = call.rows(0), call.args[1:3], call.rows(3), call.rows(4)
     gain, *a = (numbers.everywhere(k) for k in range(1 + n_numbers))
+    minus_a = [builder.fneg(number) for number in a]
     # Variables, which the compiler keeps in registers.
     kept = [
         _tools.alloca_once_value(builder, _audible(builder, state.load(_integer(k))))
@@ -129,15 +142,16 @@ def _each_row(call: _Call, take: Callable[[Any, Any], None], *, is_difference: b
     with _tools.for_range(builder, builder.mul(step, builder.sub(end, begin))) as loop:
         row = builder.add(first, builder.mul(step, loop.index))
         y = x.load(row)
-        if is_difference:
-            y = builder.fmul(y, gain, flags=_FAST)
         for k in range(0, n_numbers, 2):
             u, one, two = y, builder.load(kept[k]), builder.load(kept[k + 1])
-            y = builder.fadd(u, one, flags=_FAST)
-            one = builder.fsub(two, builder.fmul(a[k], y, flags=_FAST), flags=_FAST)
-            two = builder.fneg(builder.fmul(a[k + 1], y, flags=_FAST), flags=_FAST)
-            if k > 0 or not is_difference:
-                two = builder.fsub(two, u, flags=_FAST)
+            if k == 0 and is_difference:
+                y = _multiplied(builder, u, gain, one)
+                one = _multiplied(builder, minus_a[k], y, two)
+                two = builder.fmul(minus_a[k + 1], y, flags=_FAST)
+            else:
+                y = builder.fadd(u, one, flags=_FAST)
+                one = _multiplied(builder, minus_a[k], y, two)
+                two = _multiplied(builder, minus_a[k + 1], y, builder.fneg(u, flags=_FAST))
             builder.store(one, kept[k])
             builder.store(two, kept[k + 1])
         take(row, y)
@@ -182,8 +196,9 @@ def sum_rows(
         def add(row: Any, values: Any) -> None:
             if not isinstance(present, types.NoneType):
                 values = builder.fmul(values, weight.load(row), flags=_FAST)
-            for one, more in zip(both, (values, builder.fmul(values, values, flags=_FAST)), strict=True):
-                builder.store(builder.fadd(builder.load(one), more, flags=_FAST), one)
+            one, square = both
+            builder.store(builder.fadd(builder.load(one), values, flags=_FAST), one)
+            builder.store(_multiplied(builder, values, values, builder.load(square)), square)
 
         _each_row(call, add, is_difference=len(is_difference) > 0)
         for k, one in enumerate(both):

@@ -258,8 +258,9 @@ class DifferentialEntropy:
             If there is no such device, a band reaches the Nyquist frequency or is too narrow for the windows.
         """
         device = resolve_device(self.device)
+        settled = self if device == self.device else replace(self, device=device)
         signal = trial.signal(self.signal)
         check_scale(signal, where=f"The {self.signal} of subject {trial.subject}, trial {trial.trial}")
-        entropy = _shared(trial, intervals, replace(self, device=device))
-        empty = _empty(len(entropy), signal.ch_names, signal.unit, replace(self, device=device))
+        entropy = _shared(trial, intervals, settled)
+        empty = _empty(len(entropy), signal.ch_names, signal.unit, settled)
         return empty.copy(deep=False, data=entropy)

@@ -14,7 +14,7 @@ from joblib import effective_n_jobs
 from physioaffect.data_folder import data_folder
 from physioaffect.data_set import DataSet, Exclusion
 from physioaffect.errors import DataError, PhysioaffectError
-from physioaffect.features._threads import computing_elsewhere
+from physioaffect.features._threads import computing_elsewhere, one_blas_thread
 from physioaffect.features.recipe import Recipe
 from physioaffect.features.trial_table import (
     TrialTable,
@@ -170,7 +170,7 @@ def _several(
     named: Sequence[tuple[str, Any]], shared: tuple[Any, ...], n_jobs: int, client: Any
 ) -> Iterator[SubjectFeatures]:
     # Where the others are threads of this process, each has a core, and takes no more.
-    with computing_elsewhere(max(effective_n_jobs(n_jobs) - 1, 0)):
+    with computing_elsewhere(max(effective_n_jobs(n_jobs) - 1, 0)), one_blas_thread():
         yield from run_all(_of_subject, named, shared, n_jobs=n_jobs, client=client, is_ordered=True)
 
 

@@ -197,7 +197,8 @@ def band_variance_filtered(
     rows = X.reshape(math.prod(X.shape[:-1]), n_times)
     variance = np.empty((len(first), len(rows), len(bands)))
     plans = _plans(bands, band_filter, n_times=n_times, sfreq=sfreq, precision=precision)
-    cuts = _cuts(first, n_samples, n_times, n_times + max(int(plan.n_pad.max()) for plan in plans))
+    n_all = n_times + max(int(plan.n_pad.max()) for plan in plans)
+    cuts = _cuts(np.asarray(first, dtype=np.intp).tobytes(), n_samples, n_times, n_all)
     blocks = [slice(begin, min(begin + _WIDTH, len(rows))) for begin in range(0, len(rows), _WIDTH)]
     # Threads share the blocks; the bands, too, where that would leave some without work.
     is_even = len(blocks) > 2 * n_threads() or len(blocks) % n_threads() == 0
@@ -319,11 +320,14 @@ def _padding(band: Band, band_filter: BandFilter, *, n_times: int, sfreq: float)
     return n_pad if band_filter.phase == "zero" else 0
 
 
-def _cuts(first: NDArray[np.intp], n_samples: int, n_times: int, n_all: int) -> _Cuts:
+@lru_cache(maxsize=16)  # Most trials of a data set are cut alike.
+def _cuts(starts: bytes, n_samples: int, n_times: int, n_all: int) -> _Cuts:
     """Cut from 0 to ``n_all``, which filters go on to, wherever windows begin or end.
 
-    ``left`` and ``right`` are the positions of the windows' ends among the edges.
+    ``starts`` are the bytes of their first samples, an array of `numpy.intp`. ``left`` and ``right`` are the
+    positions of the windows' ends among the edges.
     """
+    first = np.frombuffer(starts, dtype=np.intp)
     begin, end = (np.clip(edge, 0, n_times) for edge in (first, first + n_samples))
     edges = np.unique(np.concatenate([begin, end, [0, n_times, n_all]]))
     return _Cuts(edges, np.searchsorted(edges, begin), np.searchsorted(edges, end), end > begin + 1)

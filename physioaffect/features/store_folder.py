@@ -18,15 +18,17 @@ from physioaffect.errors import DataError, RunError
 from physioaffect.features.extraction import Shape, SubjectFeatures
 from physioaffect.features.stored import FORMAT, MARK, group_key
 from physioaffect.features.zarr_group import (
+    Encoded,
     Group,
     below,
+    encode_arrays,
     has_all,
     read_attributes,
     read_group,
-    sync,
-    write_arrays,
+    write_array,
     write_group,
 )
+from physioaffect.whole_file import sync_folder
 
 __all__ = ["Pending", "StoreFolder", "exclusions_of", "refuse_strangers", "shape_of"]
 
@@ -37,6 +39,9 @@ _FORGOTTEN = 86_400
 
 # How often to look at what other processes may be changing.
 _N_TRIES = 10
+
+# Threads that write a subject.
+_N_WRITING = 4
 
 
 @contextmanager
@@ -49,13 +54,18 @@ def _said_plainly() -> Iterator[None]:
 
 
 class Pending(NamedTuple):
-    """A subject whose arrays lie in a folder of our own, waiting for its key."""
+    """A subject whose arrays are written into a folder of our own, and that waits for its key."""
 
     subject: str
     folder: Path
     nodes: dict[str, Any]
     attributes: dict[str, Any]
-    synced: list[Future[None]]
+    writing: list[Future[None]]
+
+
+def _write(folder: Path, arrays: Sequence[Encoded]) -> None:
+    for array in arrays:
+        write_array(folder, array)
 
 
 class StoreFolder:
@@ -98,9 +108,8 @@ class StoreFolder:
         folder = self.partial / uuid.uuid4().hex
         folder.mkdir()
         made = write_group(folder, {MARK: FORMAT, **attributes}, below(groups))
-        sync(made)
         made.replace(self.path / made.name)
-        sync(self.path)
+        sync_folder(self.path)
 
     def group(self, subject: str) -> Group | None:
         """The group of a subject if there is one, whatever its key."""
@@ -128,30 +137,34 @@ class StoreFolder:
 
     @_said_plainly()
     def prepare(self, one: SubjectFeatures) -> Pending:
-        """Write a subject's arrays where nobody looks for them."""
+        """Write a subject's arrays where nobody looks for them, in threads of the pool."""
         folder = self.partial / uuid.uuid4().hex
-        nodes, paths = write_arrays(folder, one.features)
-        # Others wait for the disk while the next subject is computed.
-        synced = [self.pool.submit(sync, path) for path in paths]
+        folder.mkdir()
+        arrays = [] if one.features is None else encode_arrays(one.features)
+        # Others wait for the disk while the next subject is computed: few, because each interrupts whoever
+        # computes.
+        shares = [arrays[first::_N_WRITING] for first in range(min(_N_WRITING, len(arrays)))]
+        writing = [self.pool.submit(_write, folder, share) for share in shares]
         shape = Shape({}, 0, "") if one.features is None else Shape.of(one.features)
         families = [] if one.features is None else [str(name) for name in one.features.data_vars]
         exclusions = [asdict(item) for item in one.exclusions]
         about = {MARK: FORMAT, "subject": one.subject, "exclusions": exclusions, "families": families}
         about |= shape._asdict()
-        return Pending(one.subject, folder, nodes, about, synced)
+        nodes = {array.name: array.node for array in arrays}
+        return Pending(one.subject, folder, nodes, about, writing)
 
     @_said_plainly()
     def publish(self, waiting: Sequence[Pending], store_key: str) -> None:
         """Give prepared groups their key and their place."""
         for one in waiting:
-            for future in one.synced:
+            for future in one.writing:
                 future.result()
             attributes = one.attributes | {"key": group_key(store_key, one.subject)}
-            sync(write_group(one.folder, attributes, one.nodes))
-            sync(one.folder)
+            write_group(one.folder, attributes, one.nodes)
+            sync_folder(one.folder)
             self._put(one, store_key)
         if waiting:
-            sync(self.path)
+            sync_folder(self.path)
 
     def _put(self, one: Pending, store_key: str) -> None:
         target = self.path / self.numbers[one.subject]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
@@ -25,16 +24,18 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
 from physioaffect.features.zarr_text import decode_texts, encode_texts
+from physioaffect.whole_file import write_synced
 
 __all__ = [
+    "Encoded",
     "Group",
     "array_file",
     "below",
+    "encode_arrays",
     "read_array",
     "read_attributes",
     "read_group",
-    "sync",
-    "write_arrays",
+    "write_array",
     "write_group",
 ]
 
@@ -92,17 +93,6 @@ def _json(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, default=_plain).encode()
 
 
-def sync(path: Path) -> None:
-    """Make the storage keep a file or the names in a folder through a loss of power."""
-    if os.name != "posix" and path.is_dir():
-        return  # Windows cannot open folders, and keeps names by itself.
-    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _stored(name: str, values: NDArray[Any], *, is_family: bool) -> NDArray[Any]:
     """The values in a type of `_TYPES`: families in single precision where that costs nothing else."""
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values.flat):
@@ -129,36 +119,36 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def write_arrays(folder: Path, table: xr.Dataset | None) -> tuple[dict[str, Any], list[Path]]:
-    """Write a table's arrays into a new folder, or none.
+class Encoded(NamedTuple):
+    """An array as its folder will hold it: the folder's name, the metadata, and one chunk."""
+
+    name: str
+    node: dict[str, Any]
+    chunk: bytes
+
+
+def encode_arrays(table: xr.Dataset) -> list[Encoded]:
+    """Encode a table's arrays for `write_array`.
 
     Parameters
     ----------
-    folder : Path
-        Made here.
-    table : xarray.Dataset, optional
+    table : xarray.Dataset
         Variables become single precision, unless they hold numbers that are too large or too small for it
         (beyond 3.4e38, below 1.2e-38): what is lost is below 6e-8 of each value.
 
     Returns
     -------
-    nodes : dict
-        What `write_group` has to say of each array.
-    paths : list of Path
-        All that was written, still to be synced.
+    arrays : list of Encoded
+        `write_group` has to say the node of each by its name.
 
     Raises
     ------
     DataError
         If a variable has a type that the store has not.
     """
-    folder.mkdir()
-    nodes: dict[str, Any] = {}
-    paths: list[Path] = []
-    if table is None:
-        return nodes, paths
     # The names that xarray needs in order to tell a coordinate from a variable.
     listed = " ".join(_folder(str(name)) for name in table.coords)
+    arrays = []
     for key, variable in table.variables.items():
         is_family = key in table.data_vars
         values = _stored(str(key), np.asarray(variable.values), is_family=is_family)
@@ -169,23 +159,23 @@ def write_arrays(folder: Path, table: xr.Dataset | None) -> tuple[dict[str, Any]
             [str(dim) for dim in variable.dims],
             variable.attrs | ({"coordinates": listed} if is_family else {}),
         )
-        array = folder / _folder(str(key))
-        array.mkdir()
-        chunk = array / _chunk_name(values.ndim)
-        if is_text:
-            chunk.write_bytes(encode_texts(values))
-        else:
-            chunk.write_bytes(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data)
-        (array / _NODE).write_bytes(_json(node))
-        nodes[array.name] = node
-        # A new file's name reaches the disk with its content; `has_all` would miss it if not.
-        paths += [chunk, array / _NODE]
-    return nodes, paths
+        chunk = encode_texts(values) if is_text else values.astype(values.dtype.newbyteorder("<")).tobytes()
+        arrays.append(Encoded(_folder(str(key)), node, chunk))
+    return arrays
+
+
+def write_array(folder: Path, array: Encoded) -> None:
+    """Write one array's folder into that of its group, durably."""
+    path = folder / array.name
+    path.mkdir()
+    write_synced(path / _chunk_name(len(array.node["shape"])), array.chunk)
+    # A new file's name reaches the disk with its content; `has_all` would miss it if not.
+    write_synced(path / _NODE, _json(array.node))
 
 
 def write_group(folder: Path, attributes: Mapping[str, Any], nodes: Mapping[str, Any]) -> Path:
     """Write what makes a folder a group, with the metadata of all below it; return the file."""
-    (folder / _NODE).write_bytes(_json(_group_node(attributes, nodes)))
+    write_synced(folder / _NODE, _json(_group_node(attributes, nodes)))
     return folder / _NODE
 
 
