@@ -132,11 +132,42 @@ def bench_scaling_over_folds(benchmark: Any, seed: World, n_folds: int) -> None:
     benchmark.pedantic(run, rounds=3, warmup_rounds=1)
 
 
-@pytest.mark.parametrize("way", ["alone", "stack of 5"])
+class LayerByLayer(nn.Module):
+    """HiSTN's first layers as they are published: eight signals of each electrode, mixed and filtered."""
+
+    def __init__(self, filters: nn.Module) -> None:
+        super().__init__()
+        self.filters = filters
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n_channels, n_batch, n_times) -> (n_channels, n_batch, (n_times - 4) // 2)."""
+        own: Any = self.filters
+        n_taps = own.temporal.shape[1]
+        padded = nn.functional.pad(x.transpose(0, 1), ((n_taps - 1) // 2, n_taps // 2))
+        each = nn.functional.conv2d(padded[:, None], own.temporal[:, None, None])
+        mixed = nn.functional.elu(own.mixing_norm(torch.einsum("bfct, cf -> bct", each, own.mixing[..., 0])))
+        smoothed = nn.functional.conv1d(mixed, own.smoothing[:, None], groups=len(x))
+        return nn.functional.avg_pool1d(nn.functional.elu(own.smoothing_norm(smoothed)), 2).transpose(0, 1)
+
+
+class PlainHiSTN(World):
+    """HiSTN of such layers."""
+
+    def network(self) -> nn.Module:
+        made: Any = super().network()
+        made.network.filters = LayerByLayer(made.network.filters)
+        made.max_norms = {
+            name.replace("filters.", "filters.filters."): one for name, one in made.max_norms.items()
+        }
+        plain: nn.Module = made
+        return plain
+
+
+@pytest.mark.parametrize("way", ["alone", "stack of 5", "alone, layer by layer"])
 def bench_histn_steps(benchmark: Any, way: str) -> None:
     """120 steps of 256 crops of one second of 14 channels; of each of five folds in the stack."""
-    world = World("histn", (14, 128), 5, 40 * 256)
-    n_folds = 1 if way == "alone" else 5
+    world = (PlainHiSTN if "layer" in way else World)("histn", (14, 128), 5, 40 * 256)
+    n_folds = 5 if "stack" in way else 1
     benchmark.pedantic(
         lambda: world.epochs(n_folds, epochs=3, batch_size=256, stack=n_folds), rounds=3, warmup_rounds=1
     )
