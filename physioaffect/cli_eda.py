@@ -43,7 +43,7 @@ def eda(
         from physioaffect.devices.any_file import read_device  # noqa: PLC0415
         from physioaffect.devices.map_file import read_map  # noqa: PLC0415
         from physioaffect.eda_analysis import UnusableEDA, analyse_eda, checked_options  # noqa: PLC0415
-        from physioaffect.eda_files import draw_refused, summary, write_eda  # noqa: PLC0415
+        from physioaffect.eda_files import summary, write_eda, write_refused  # noqa: PLC0415
         from physioaffect.errors import DataError  # noqa: PLC0415
 
         checked_options(threshold=threshold, n_refits=refits)
@@ -53,10 +53,11 @@ def eda(
                 session, own_constants=own_constants, threshold=threshold, n_refits=refits, settled=settled
             )
         except UnusableEDA as refused:
-            if not plot:
-                raise DataError(f"{refused} See what was masked where with --plot.") from None
-            picture = draw_refused(refused, out, device=session.device)["png"]
-            raise DataError(f"{refused} {picture} shows the recording and what was masked where.") from None
+            written = write_refused(refused, out, plot=plot)
+            shown = f"{written['png']} shows it." if plot else "--plot draws it."
+            raise DataError(
+                f"{refused} {written['samples']} tells of each sample why it was not used; {shown}"
+            ) from None
         files = write_eda(analysis, out, plot=plot)
         told = summary(analysis)
     if as_json:

@@ -39,11 +39,14 @@ _LARGEST_ECHO = 0.5
 
 
 class UnusableEDA(DataError):
-    """Too little of a recording is left; ``signal`` is the recording with the flags that say why."""
+    """Too little of a recording is left; ``signal`` is the recording with the flags that say why.
 
-    def __init__(self, message: str, signal: Signal) -> None:
+    ``device`` and ``started_at`` are as in `EDAAnalysis`.
+    """
+
+    def __init__(self, message: str, signal: Signal, *, device: str, started_at: datetime | None) -> None:
         super().__init__(message)
-        self.signal = signal
+        self.signal, self.device, self.started_at = signal, device, started_at
 
 
 class EDAAnalysis(NamedTuple):
@@ -146,17 +149,20 @@ def analyse_eda(
     if signal.sfreq > settings.max_sfreq:
         notes += (f"Brought down from {signal.sfreq:g} to {settings.max_sfreq:g} Hz.",)
         signal = resampled_signal(signal, to=settings.max_sfreq)
+    started_at = session.started_at
+    if started_at is not None and signal.start:
+        started_at += pd.Timedelta(seconds=signal.start).to_pytimedelta()
     masked = np.asarray(signal.masked[0], dtype=np.float64)
     try:
         found = deconvolve(masked, sfreq=signal.sfreq, settings=settings)
     except DataError as error:
+        sentence = f"{error}{_why(shares)}"
         if not np.isfinite(masked).any():
-            raise UnusableEDA(
+            sentence = (
                 f"Nothing of this recording's skin conductance can be used.{_why(shares)} Check the "
-                "electrodes' contact, and record again.",
-                signal,
-            ) from None
-        raise UnusableEDA(f"{error}{_why(shares)}", signal) from None
+                "electrodes' contact, and record again."
+            )
+        raise UnusableEDA(sentence, signal, device=session.device, started_at=started_at) from None
     constants = None
     if own_constants:
         constants, told = _own_constants(masked, signal.sfreq, settings)
@@ -171,9 +177,6 @@ def analyse_eda(
         )
     bursts = find_bursts(found, threshold=threshold)
     band = uncertainty(found, bursts, n_refits=n_refits) if n_refits else None
-    started_at = session.started_at
-    if started_at is not None and signal.start:
-        started_at += pd.Timedelta(seconds=signal.start).to_pytimedelta()
     return EDAAnalysis(
         session.device, started_at, signal, found, bursts, band, constants, shares, (*session.notes, *notes)
     )

@@ -16,7 +16,7 @@ from physioaffect.eda_analysis import EDAAnalysis, UnusableEDA
 from physioaffect.recording import Flag, Signal
 from physioaffect.signals.quality import REASONS
 
-__all__ = ["burst_table", "draw_refused", "sample_table", "summary", "write_eda"]
+__all__ = ["burst_table", "sample_table", "summary", "write_eda", "write_refused"]
 
 
 def burst_table(analysis: EDAAnalysis) -> pd.DataFrame:
@@ -44,13 +44,9 @@ def burst_table(analysis: EDAAnalysis) -> pd.DataFrame:
 
 def sample_table(analysis: EDAAnalysis) -> pd.DataFrame:
     """One row for each sample; what was masked has its reason, and no parts."""
-    found, band, signal = analysis.found, analysis.band, analysis.signal
+    found, band = analysis.found, analysis.band
     used = found.is_present
-    table = pd.DataFrame({"time_s": np.arange(len(used)) / found.sfreq})
-    if analysis.started_at is not None:
-        table["utc"] = _clock(analysis.started_at, table["time_s"].to_numpy())
-    table["eda_uS"], table["is_used"] = signal.data[0].astype(np.float64), used
-    table["reason"] = _reasons(signal)
+    table = _recorded(analysis.signal, analysis.started_at, used)
     parts: dict[str, NDArray[np.float64]] = {"tonic": found.tonic}
     if band is not None:
         parts |= {"tonic_low": band.tonic_low, "tonic_high": band.tonic_high}
@@ -60,6 +56,16 @@ def sample_table(analysis: EDAAnalysis) -> pd.DataFrame:
     parts |= {"driver": found.driver, "residual": found.residual}
     for name, values in parts.items():
         table[f"{name}_uS"] = np.where(used, values, np.nan)
+    return table
+
+
+def _recorded(signal: Signal, started_at: datetime | None, used: NDArray[np.bool_]) -> pd.DataFrame:
+    """What was recorded when, whether it was used, and if not, why."""
+    table = pd.DataFrame({"time_s": np.arange(signal.n_times) / signal.sfreq})
+    if started_at is not None:
+        table["utc"] = _clock(started_at, table["time_s"].to_numpy())
+    table["eda_uS"], table["is_used"] = signal.data[0].astype(np.float64), used
+    table["reason"] = _reasons(signal)
     return table
 
 
@@ -163,8 +169,8 @@ def write_eda(analysis: EDAAnalysis, out: Path, *, plot: bool = False) -> dict[s
     return files
 
 
-def draw_refused(refused: UnusableEDA, out: Path, *, device: str) -> dict[str, Path]:
-    """Draw a recording of which too little is left, with what is masked for which reason.
+def write_refused(refused: UnusableEDA, out: Path, *, plot: bool = False) -> dict[str, Path]:
+    """Write what a recording holds of which too little is left, and why each sample was not used.
 
     Parameters
     ----------
@@ -172,19 +178,24 @@ def draw_refused(refused: UnusableEDA, out: Path, *, device: str) -> dict[str, P
         As `analyse_eda` raises it.
     out : path
         A folder; it is made if need be.
-    device : str
-        For the title.
+    plot : bool
+        Whether to draw it, with a row for each reason: ``eda.png`` and ``eda.pdf``.
 
     Returns
     -------
     dict of str to path
-        ``eda.png`` and ``eda.pdf``.
+        ``samples.parquet``, without parts, since there are none; and the figure.
     """
-    from physioaffect.eda_plots import plot_eda_masks  # noqa: PLC0415
-
     out.mkdir(parents=True, exist_ok=True)
-    figure = plot_eda_masks(refused.signal, title=f"{device}: refused, too little is left")
-    return _saved(figure, out)
+    files = {"samples": out / "samples.parquet"}
+    signal = refused.signal
+    is_used = np.zeros(signal.n_times, dtype=np.bool_)
+    _recorded(signal, refused.started_at, is_used).to_parquet(files["samples"], index=False)
+    if plot:
+        from physioaffect.eda_plots import plot_eda_masks  # noqa: PLC0415
+
+        files |= _saved(plot_eda_masks(signal, title=f"{refused.device}: refused, too little is left"), out)
+    return files
 
 
 def _saved(figure: Any, out: Path) -> dict[str, Path]:

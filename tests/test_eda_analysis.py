@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from physioaffect.cli_eda import eda as command
+from physioaffect.devices.any_file import read_device
 from physioaffect.devices.session import DeviceSession
 from physioaffect.eda_analysis import analyse_eda
 from physioaffect.eda_files import burst_table, sample_table, summary, write_eda
@@ -215,13 +216,22 @@ class TestCommand:
         said = " ".join(result.output.split())
         assert "Nothing of this recording's skin conductance can be used." in said
         assert "100% is outside of what skin conducts (poor contact below 0.05 uS)" in said
-        assert "See what was masked where with --plot." in said
-        assert not (tmp_path / "out").exists()
+        assert "samples.parquet tells of each sample why it was not used; --plot draws it." in said
+        samples = pd.read_parquet(tmp_path / "out" / "samples.parquet")
+        recorded = read_device(file).signals["eda"]
+        assert isinstance(recorded, Signal)
+        np.testing.assert_array_equal(samples["eda_uS"], recorded.data[0])
+        assert not samples["is_used"].any()
+        assert samples["reason"].str.contains("out_of_range").all()
+        assert samples["eda_uS"].between(0.018, 0.034).all()
+        assert samples["utc"].is_monotonic_increasing
         # With a picture of why.
         result = CliRunner().invoke(APP, [str(file), "-o", str(tmp_path / "out"), "--plot"])
         assert result.exit_code == 2
-        assert "eda.png shows the recording and what was masked where." in " ".join(result.output.split())
-        assert {path.name for path in (tmp_path / "out").iterdir()} == {"eda.png", "eda.pdf"}
+        assert "eda.png shows it." in " ".join(result.output.split())
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {
+            "eda.png", "eda.pdf", "samples.parquet"
+        }  # fmt: skip
 
     def test_the_record_of_a_biopac_shows_all_of_its_responses(self, real_data, tmp_path):
         (tmp_path / "map.toml").write_text(MAP)
