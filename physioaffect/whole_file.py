@@ -45,7 +45,7 @@ def replace_file(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write_synced(path: Path, content: bytes) -> None:
+def write_synced(path: Path, content: bytes | memoryview) -> None:
     """Write a file that survives a loss of power once this returns; before that there may be half of it."""
     with path.open("wb") as stream:
         stream.write(content)

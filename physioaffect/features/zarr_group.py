@@ -124,7 +124,7 @@ class Encoded(NamedTuple):
 
     name: str
     node: dict[str, Any]
-    chunk: bytes
+    chunk: bytes | memoryview
 
 
 def encode_arrays(table: xr.Dataset) -> list[Encoded]:
@@ -159,7 +159,13 @@ def encode_arrays(table: xr.Dataset) -> list[Encoded]:
             [str(dim) for dim in variable.dims],
             variable.attrs | ({"coordinates": listed} if is_family else {}),
         )
-        chunk = encode_texts(values) if is_text else values.astype(values.dtype.newbyteorder("<")).tobytes()
+        chunk: bytes | memoryview
+        if is_text:
+            chunk = encode_texts(values)
+        else:
+            # As it lies in memory: connectivity of one person takes a hundred megabytes.
+            plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+            chunk = plain.reshape(-1).view(np.uint8).data
         arrays.append(Encoded(_folder(str(key)), node, chunk))
     return arrays
 
