@@ -15,8 +15,8 @@ from support.tables import VALENCE, feature_table
 
 from physioaffect.errors import ProtocolError, RunError
 from physioaffect.evaluation import Result, evaluate
-from physioaffect.evaluation.sweeps.compare import compare
-from physioaffect.evaluation.sweeps.compare_page import render_comparisons, write_comparisons
+from physioaffect.evaluation.sweeps.compare import compare, records
+from physioaffect.evaluation.sweeps.compare_page import _axis, render_comparisons, write_comparisons
 
 HOLDS_OUT = {"loso": "subject", "within_subject_trial": "trial", "window_random": "window"}
 BASELINES = ("majority", "clock_1nn")
@@ -353,6 +353,26 @@ def test_people_without_a_score_do_not_count_and_are_told(tmp_path):
     assert "–" in render_comparisons(found)
 
 
+def test_models_without_people_in_common_have_no_pairs(tmp_path):
+    is_first = np.arange(9) < 4
+    made(tmp_path / "r", {"a": np.where(is_first, 0.6, np.nan), "b": np.where(is_first, np.nan, 0.5)})
+    found = compare([tmp_path / "r"])
+    assert found.pairs.empty
+    assert found.warnings[-1].startswith("Models of valence of study under loso are not compared in pairs. ")
+    made(tmp_path / "s", {"a": 0.6, "never": np.nan})
+    assert compare([tmp_path / "s"]).pairs.empty
+
+
+def test_records_are_json():
+    frame = pd.DataFrame({"n": [1, 2], "p": [0.5, np.nan], "t": [("a", "b"), ("c",)], "high": [np.inf, 1.0]})
+    assert json.loads(json.dumps(records(frame), allow_nan=False)) == [
+        {"n": 1, "p": 0.5, "t": ["a", "b"], "high": None},
+        {"n": 2, "p": None, "t": ["c"], "high": 1.0},
+    ]
+    mixed = pd.DataFrame({"n": np.array([np.int64(1)], dtype=object)})
+    assert json.dumps(records(mixed)) == '[{"n": 1}]'
+
+
 def test_one_person_has_no_interval(tmp_path):
     made(tmp_path / "r", {"a": [0.6], "b": [0.5]}, people=["only"])
     row = compare([tmp_path]).table.iloc[0]
@@ -401,7 +421,19 @@ def test_the_same_data_set_under_two_names_or_two_metrics_is_not_ranked(tmp_path
     assert "one and two are the same data set" in str(found.ranks["loso"])
     made(tmp_path / "r", {"a": 0.6, "b": 0.5})
     made(tmp_path / "s", {"a": 0.6, "b": 0.5}, name="other", metric="rmse")
-    assert "different metrics" in str(compare([tmp_path / "r", tmp_path / "s"]).ranks["loso"])
+    both = compare([tmp_path / "r", tmp_path / "s"])
+    assert "different metrics" in str(both.ranks["loso"])
+    assert "--metric" not in render_comparisons(both)
+    assert "--metric macro_f1" in render_comparisons(compare([tmp_path / "r"]))
+
+
+def test_errors_are_drawn_from_zero_to_the_largest(tmp_path):
+    made(tmp_path / "r", {"a": 1.0, "b": 3.0, "c": 4.0}, metric="rmse")
+    table = compare([tmp_path]).table
+    assert _axis("rmse", table) == (0.0, 4.0)
+    assert _axis("macro_f1", table) == (0.0, 1.0)
+    assert _axis("gain", table.assign(mean=[-2.0, 1.0, 3.0], low=np.nan, high=4.0)) == (-2.0, 4.0)
+    assert "rmse" in render_comparisons(compare([tmp_path])).lower()
 
 
 def test_errors_rank_the_other_way(tmp_path):

@@ -1,21 +1,26 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.tree import DecisionTreeClassifier
 from support.tables import VALENCE, VALENCE_SCORE, feature_table
 
 from physioaffect.data_set import Task
+from physioaffect.datasets import DREAMER
 from physioaffect.errors import DataError, PhysioaffectError, ProtocolError, RunError
 from physioaffect.evaluation import PerSubjectScaled, Result, evaluate
-from physioaffect.evaluation.models import PriorGuess, get_model
+from physioaffect.evaluation.models import PriorGuess, class_scores, get_model
 from physioaffect.evaluation.running.run_folder import RunFolder
+from physioaffect.evaluation.scoring import POOLED
 from physioaffect.features import concatenate
 
 
@@ -163,6 +168,56 @@ def test_a_folder_of_another_run_is_not_overwritten(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="is a file"):
         run(tmp_path, out=tmp_path / "file")
+
+
+def test_some_people_of_a_table_are_as_a_table_of_these_people(tmp_path):
+    features = feature_table(effect=2.0)
+    few = run(tmp_path / "few", features=features, subjects=["S1", "S3", "S4"], permutations=0)
+    is_one = np.isin(features["subject"].values, ["S1", "S3", "S4"])
+    alone = run(tmp_path / "alone", features=features.isel(window=is_one), permutations=0)
+    pd.testing.assert_frame_equal(few.predictions, alone.predictions)
+
+
+@pytest.mark.parametrize(
+    ("refit", "refitted"), [("linear", {"lda"}), ("all", {"lda", "tree"}), ("none", set())]
+)
+def test_only_the_models_asked_for_are_fitted_anew(tmp_path, refit, refitted):
+    models = {"lda": get_model("lda", VALENCE), "tree": DecisionTreeClassifier(max_depth=1)}
+    found = run(tmp_path, models=models, permutations=5, refit=refit).permutations
+    assert found is not None
+    assert set(found[found["refitted"]]["model"]) == refitted
+    assert set(found["model"]) == {"lda", "tree", "majority", "prior", "clock_forest", "clock_1nn"}
+
+
+def test_what_cannot_be_relabelled_is_not_fitted_anew(tmp_path):
+    """One clip a session, which gives the label: no two of a session could change places."""
+    features = feature_table(effect=2.0)
+    task = Task(
+        name="clip", description="", kind="binary", classes=("even", "odd"), source="stimulus",
+        target=lambda trial: "odd" if int(trial.stimulus) % 2 else "even",
+    )  # fmt: skip
+    features = features.assign_coords(session=("window", features["stimulus"].values))
+    found = run(tmp_path, features=features, task=task, models=["lda"], permutations=5).permutations
+    assert found is not None
+    assert not found["refitted"].any()
+    assert found["p"].isna().all()
+
+
+def test_a_data_set_without_tasks_has_nothing_to_evaluate(tmp_path):
+    unlabelled = replace(DREAMER, tasks={})
+    with pytest.raises(ProtocolError, match=r"DREAMER has no tasks: .* see docs/your-own-data\.md"):
+        evaluate(unlabelled, tmp_path, models=["lda"], protocols=["loso"])
+
+
+def test_scores_without_probabilities_rank_the_classes_as_the_model_does():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), np.repeat(["a", "b", "c"], 20)
+    for classes in (["a", "b"], ["a", "b", "c"]):
+        is_one = np.isin(y, classes)
+        model = RidgeClassifier().fit(X[is_one], y[is_one])
+        scores = class_scores(model, X)
+        assert_allclose(scores.sum(axis=1), 1)
+        assert np.array_equal(model.classes_[scores.argmax(axis=1)], model.predict(X))
 
 
 def test_any_estimator_may_be_passed(tmp_path):
@@ -335,6 +390,17 @@ def test_a_fold_whose_training_lacks_a_class_is_left_out_and_reported(tmp_path):
         run(tmp_path / "strict", features=features, strict=True)
 
 
+def renamed(name: str) -> xr.Dataset:
+    features = feature_table()
+    names = np.where(features["subject"].values == "S1", name, features["subject"].values)
+    return features.assign_coords(subject=("window", names))
+
+
+def one_class_a_person() -> xr.Dataset:
+    features = feature_table()
+    return features.assign_coords(valence=("window", np.where(features["subject"].values == "S1", 5.0, 1.0)))
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -344,6 +410,19 @@ def test_a_fold_whose_training_lacks_a_class_is_left_out_and_reported(tmp_path):
         ({"models": {"majority": LogisticRegression()}}, "Two models are called 'majority'"),
         ({"task": None}, "needs a Task value"),
         ({"features": feature_table().drop_vars("stimulus")}, "lacks the coordinates stimulus"),
+        (
+            {"features": renamed(POOLED)},
+            r"No subject may be called \(pooled\): that names the score of all. Rename it",
+        ),
+        ({"features": feature_table() * np.nan}, "No window is left for task valence. .* lack values of de"),
+        (
+            {"features": one_class_a_person(), "protocols": ["window_random"], "subjects": ["S1"]},
+            "all 30 windows at hand are 'high'",
+        ),
+        (
+            {"features": one_class_a_person(), "protocols": ["loso"], "subjects": ["S1", "S2"]},
+            "Protocol loso has no fold left in which training knows every class. Add people",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path, options, sentence):
@@ -376,6 +455,13 @@ def test_a_damaged_result_is_named(tmp_path, content):
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(RunError, match=r"run\.json"):
         Result.load(tmp_path)
+
+
+def test_a_damaged_table_of_a_result_is_named(tmp_path):
+    first = run(tmp_path, permutations=0)
+    (first.path / "scores.parquet").write_bytes(b"PAR1")
+    with pytest.raises(RunError, match=r"The tables in .* cannot be read: .*Run evaluate again"):
+        Result.load(first.path)
 
 
 def test_no_result_is_named(tmp_path):

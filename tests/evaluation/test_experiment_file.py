@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,9 @@ def test_two_runs_of_one_name_are_refused(folder):
         'tasks = ["valence", "valence_score"]\n[datasets.dreamer-x]\nname = "dreamer"\npath = "dreamer"\n'
     )
     assert len(read(folder, text.replace('"valence", "valence_score"', '"valence"')).runs()) == 4
+    once = read(folder, GOOD)
+    with pytest.raises(DataError, match=r"line 6 .*two runs would be called dreamer-valence-seed0: rename"):
+        replace(once, sources=once.sources * 2).runs()
     assert run_name("a", "b/../c", 0) == "a-b_.._c-seed0"  # BIDS files name tasks as they like.
 
 
@@ -324,6 +328,13 @@ def test_the_line_of_a_misspelt_key_is_found(word, n_before):
         checked_file(Path("made.toml"), text)
 
 
+def test_lines_of_a_list_are_no_keys():
+    lines = ["[datasets.dreamer]", "subjects = [", '"a = b",', "]", 'path = "x"', 'paht = "y"']
+    text = "\n".join(['models = ["lda"]', 'protocols = ["loso"]', *lines])
+    with pytest.raises(DataError, match=r"line 8 \(\[datasets.dreamer\]\): .*Did you mean path\?"):
+        checked_file(Path("made.toml"), text)
+
+
 def test_settings_reach_the_model_through_wrapper_and_pipeline():
     model = configured_model(
         "coral+logistic", {"regularisation": 2.5, "C": 0.1, "class_weight": "none"}, VALENCE
@@ -348,6 +359,7 @@ def test_settings_reach_the_model_through_wrapper_and_pipeline():
         ("dgcnn", {"device": "gpu"}, "expected one of 'cpu', 'cuda', 'auto'"),
         ("mlp", {"hidden": [8, "4"]}, r"hidden of mlp is \[8, '4'\]; expected a list, each a whole number"),
         ("mlp", {"hidden": 8}, "expected a list"),
+        ("rgnn", {"pairs": [["F3", "F4", "Cz"]]}, "expected a list, each a list, each a text"),
         ("histn", {"hierarchy": 5}, "hierarchy of histn is 5; expected a text"),
         ("knn", {"n_neighbors": True}, "n_neighbors of knn is True; expected a number"),
         ("svm", {"kernel": "rbff"}, "The 'kernel' parameter of SVC must be"),

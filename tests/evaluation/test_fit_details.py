@@ -127,6 +127,25 @@ def test_a_linear_network_says_what_its_weights_say():
     assert curve["validation"].isna().all()
 
 
+def test_what_has_no_share_for_each_name_is_silent():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    model = Ridge().fit(X, X[:, 0])
+    assert importance_of(model, X, ["a", "b", "c"]) is not None
+    assert importance_of(model, X, ["a", "b"]) is None
+
+
+def test_a_network_that_always_says_the_same_has_no_shares():
+    torch = pytest.importorskip("torch")
+    from physioaffect.graphs import LinearClassifier
+
+    X = np.random.default_rng(0).normal(size=(40, 3, 2)).astype(np.float32)
+    model = LinearClassifier(epochs=1, batch_size=20, random_state=0).fit(X, np.arange(40) % 2)
+    with torch.no_grad():
+        for weights in model.network_.parameters():
+            weights.zero_()
+    assert importance_of(model, X, list("abcdef")) is None
+
+
 def test_an_evaluation_keeps_what_mattered(tmp_path):
     features = feature_table(n_subjects=4, effect=4.0)
     result = evaluate(

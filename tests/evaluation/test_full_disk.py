@@ -12,7 +12,7 @@ import pytest
 from support.run_folders import NAMES, RUN, files_of, write_run
 
 from physioaffect.errors import RunError
-from physioaffect.evaluation.running.durable import write_whole
+from physioaffect.evaluation.running.durable import remove, write_whole
 from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.whole_file import sync_folder
 
@@ -179,3 +179,32 @@ def test_folders_that_cannot_be_synced_are_written_all_the_same(tmp_path, monkey
     monkeypatch.setattr(os, "fsync", files_only)
     sync_folder(tmp_path)
     write_run(tmp_path / "run")
+
+
+def test_what_is_in_the_way_is_named(tmp_path):
+    write_run(tmp_path / "run", names=NAMES[:1])
+    with RunFolder(tmp_path / "run", RUN) as store:
+        (tmp_path / "run" / "checkpoints").write_text("a file")
+        with pytest.raises(RunError, match=r"run cannot be written: Not a directory\. Choose another --out"):
+            store.finish(NAMES[:1])
+    (tmp_path / "run" / "log.jsonl").unlink()
+    (tmp_path / "run" / "log.jsonl").mkdir()
+    with pytest.raises(RunError, match="run cannot be written: Is a directory"):
+        RunFolder(tmp_path / "run", RUN)
+    with pytest.raises(RunError, match=r"log\.jsonl cannot be written: Is a directory"):
+        remove(tmp_path / "run" / "log.jsonl")
+
+
+def test_a_table_that_cannot_be_reached_is_not_taken_for_damaged(tmp_path):
+    write_run(tmp_path / "run", names=NAMES[:1])
+    scores = tmp_path / "run" / "scores.parquet"
+    scores.unlink()
+    scores.symlink_to(scores)
+    with pytest.raises(RunError, match="run cannot be written: Too many levels of symbolic links"):
+        RunFolder(tmp_path / "run", RUN)
+    assert scores.is_symlink()
+
+
+def test_a_name_that_no_file_system_takes_is_not_the_disk_s_fault(tmp_path):
+    with pytest.raises(RunError, match=r"cannot be written: File name too long\. Choose another --out"):
+        RunFolder(tmp_path / ("x" * 300), RUN)

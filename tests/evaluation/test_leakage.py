@@ -22,6 +22,7 @@ from physioaffect.evaluation.leakage import (
     audit_folds,
     audit_plan,
     audit_table,
+    duplicates,
     probe,
     probe_rows,
 )
@@ -250,6 +251,18 @@ class TestPlantedLeaks:
         assert leaks_of(found) == {"future_baseline"}
         assert audit(first, *study.new_person).is_clean
 
+    def test_seconds_of_a_baseline_in_another_trial_count_from_another_onset(self, study):
+        first = study.coords.assign(baseline_trial="T0", baseline_stop=20.0)
+        found = audit(first, *study.new_person)
+        assert leaks_of(found) == {"future_baseline"}
+        n_own = N_SUBJECTS * N_WINDOWS
+        assert found.findings[0].sentence.startswith(f"The baseline of {n_own} of 1200 windows ends after")
+
+    def test_features_centred_per_session_are_standardised_and_have_no_later_baseline(self, study):
+        X = pd.DataFrame(study.X)
+        found = audit(study.coords, *study.new_person, features=X - X.groupby(study.people).transform("mean"))
+        assert [finding.kind for finding in found.findings] == ["standardised_per_person"]
+
     @pytest.mark.parametrize("n_last", [1, 3, N_WINDOWS])
     def test_future_baseline_by_what_it_leaves_in_the_numbers(self, study, n_last):
         X = pd.DataFrame(study.X)
@@ -275,6 +288,12 @@ class TestPlantedLeaks:
         found = audit(study.coords, *study.new_person, features=X)
         assert leaks_of(found) == {"duplicate_rows"}
         assert found.findings[0].sentence.startswith("7 of 240 test rows")
+
+    def test_a_row_on_both_sides(self, study):
+        train, test = study.new_person
+        found = audit(study.coords, np.append(train, test[:3]), test)
+        assert "row_shared" in leaks_of(found)
+        assert "3 of 240 test rows are training rows as well." in [f.sentence for f in found.findings]
 
     def test_copies_with_noise(self, study):
         X = study.X.copy()
@@ -454,6 +473,11 @@ class TestHowItIsSaid:
         with pytest.raises(DataError, match=said):
             audit(study.coords, train, test)
 
+    def test_masks_say_the_same_as_row_numbers(self, study):
+        is_train = study.people > 1
+        by_mask = audit(study.coords, is_train, ~is_train, features=study.X)
+        assert by_mask.to_json() == audit(study.coords, *study.new_person, features=study.X).to_json()
+
     def test_bad_tables_are_refused(self, study):
         with pytest.raises(DataError, match="features have 5 rows, coords 1200"):
             audit(study.coords, *study.new_person, features=study.X[:5])
@@ -463,8 +487,14 @@ class TestHowItIsSaid:
             audit(study.coords, *study.new_person, labels=[1, 2])
         with pytest.raises(ValueError, match="declares is a protocol or some of subject"):
             audit(study.coords, *study.new_person, declares={"trial"})
+        with pytest.raises(
+            DataError, match=r"must be numbers, \(n_windows, n_features\), got float64, \(1200,\)"
+        ):
+            audit(study.coords, *study.new_person, features=study.X[:, 0])
         with pytest.raises(ValueError, match="Unknown kind of finding"):
             Finding(kind="gossip", severity="leak", sentence="")
+        with pytest.raises(ValueError, match="severity is one of leak, warning, note, got 'doom'"):
+            Finding(kind="row_shared", severity="doom", sentence="")  # type: ignore[arg-type]
 
     def test_missing_values_stop_nothing(self, study):
         X = study.X.copy()
@@ -473,6 +503,27 @@ class TestHowItIsSaid:
         found = audit(study.coords, *study.new_person, features=np.delete(X, 5, axis=1))
         assert found.is_clean
         assert audit(study.coords, *study.new_person, features=X).is_clean
+
+    def test_what_too_little_is_known_for_is_named(self, study):
+        X = study.X.copy()
+        X[np.arange(len(X)), np.arange(len(X)) % 24] = np.nan
+        found = audit(study.coords, *study.new_person, features=X)
+        assert found.is_clean
+        assert {"near_duplicates", "trial_recognised", "synthetic_rows"} <= set(found.not_made)
+        nobody = audit(study.coords.assign(trial=None), *study.new_person, features=study.X)
+        assert nobody.not_made["smoothed_across_trials"] == "no complete row belongs to a trial."
+        copies = np.tile(study.X[:2], (600, 1))
+        found = audit(study.coords, *study.new_person, features=copies)
+        assert found.not_made["near_duplicates"] == "training rows are copies of each other."
+
+    def test_of_a_great_table_some_rows_are_looked_at(self, study, monkeypatch):
+        monkeypatch.setattr(duplicates, "MAX_ROWS", 100)
+        noise = 0.01 * np.random.default_rng(0).standard_normal((240, 24))
+        X = study.X.copy()
+        X[study.new_person[1]] = X[study.new_person[0][:240]] + noise
+        findings = audit(study.coords, *study.new_person, features=X).findings
+        [found] = [finding for finding in findings if finding.kind == "near_duplicates"]
+        assert " of 100 test rows lie " in found.sentence
 
 
 def test_the_result_of_evaluate_can_be_audited():

@@ -177,6 +177,14 @@ class TestReading:
         (tmp_path / "f.parquet").write_text("no parquet")
         with pytest.raises(DataError, match="is no Parquet table"):
             read_features(tmp_path / "f.parquet", rows)
+        with pytest.raises(DataError, match=r"g\.parquet does not exist"):
+            read_features(tmp_path / "g.parquet", rows)
+        (tmp_path / "r.csv").write_text("row,a\n1,2\n")
+        with pytest.raises(DataError, match=r"r\.csv lacks row '0'"):
+            read_features(tmp_path / "r.csv", rows)
+        np.save(tmp_path / "v.npy", np.zeros(2))
+        with pytest.raises(DataError, match=r"numbers of shape \(n_windows, \.\.\.\), got float64, \(2,\)"):
+            read_features(tmp_path / "v.npy", rows)
         with pytest.raises(DataError, match=r"come as \.csv, \.parquet or \.npy, got f\.pkl"):
             read_features(tmp_path / "f.pkl", rows)
 
@@ -213,3 +221,11 @@ class TestReading:
         monkeypatch.setattr(reading, "MAX_VALUES", 10)
         with pytest.raises(DataError, match="16 values, more than 10"):
             read_features(tmp_path / "f.npy", pd.Index(list("0123")))
+        pd.DataFrame(np.zeros((4, 4)), columns=list("abcd")).to_parquet(tmp_path / "f.parquet")
+        with pytest.raises(DataError, match="has more than 10 values"):
+            read_features(tmp_path / "f.parquet", pd.Index(list("0123")))
+        monkeypatch.setattr(reading, "MAX_BYTES", 100)
+        monkeypatch.setattr(reading, "MAX_FOLDS", 1)
+        (tmp_path / "s.csv").write_text("row,side,fold\n0,train,a\n1,test,b\n")
+        with pytest.raises(DataError, match=r"has 2 folds, more than 1\. Is fold the right column"):
+            read_splits(tmp_path / "s.csv", pd.Index(["0", "1"]))

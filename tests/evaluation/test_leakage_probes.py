@@ -1,8 +1,12 @@
 """Probes tell who has seen the test side, whatever the code is, and cope with randomness."""
 
+import itertools
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
@@ -170,6 +174,19 @@ class TestRandomCallables:
 
         assert kinds(run) == ["scaler_on_all"]
 
+    def test_a_part_that_comes_and_goes_is_random(self):
+        number = itertools.count()
+
+        def run(X, y, train, test):
+            return {"weights": X[train].mean(axis=0)} | ({"spare": 1.0} if next(number) % 2 else {})
+
+        assert kinds(run) == ["random_fit"]
+
+    def test_torch_is_not_needed(self, monkeypatch):
+        monkeypatch.delitem(sys.modules, "torch", raising=False)
+        assert kinds(lambda X, y, train, test: StandardScaler().fit(X)) == ["scaler_on_all"]
+        assert "torch" not in sys.modules
+
 
 class TestRefusals:
     def test_a_callable_that_only_fails_on_replaced_rows(self):
@@ -217,6 +234,17 @@ class TestReplacing:
         if y.dtype.kind != "f":
             assert set(new) <= set(y)
 
+    def test_whole_numbers_stay_whole(self):
+        counts = RNG.integers(1000, size=(60, 3))
+        new = replaced_rows(counts, Y, TEST, np.random.default_rng(0), telling=False)
+        assert new.dtype == counts.dtype
+        assert np.array_equal(new[TRAIN], counts[TRAIN])
+        assert (new[TEST] != counts[TEST]).all()
+
+    def test_of_one_class_there_is_no_other_label(self):
+        y = np.full(60, "calm")
+        assert np.array_equal(replaced_labels(y, TEST, np.random.default_rng(0), turn=0), y)
+
 
 class TestTakingApart:
     def test_times_are_left_out_and_the_order_is_kept(self):
@@ -225,6 +253,26 @@ class TestTakingApart:
         assert names[:2] == ["first.0", "first.1"]
         assert "fit_time" not in names
         assert "model.coef_" in names
+
+    def test_containers_of_any_sort(self):
+        parts = parts_of(
+            {
+                "set": {"b", "a"},
+                "objects": np.array([1, "two"], dtype=object),
+                "labelled": xr.DataArray([3.0]),
+                "unknown": object(),
+            }
+        )
+        assert [(part.name, part.value) for part in parts] == [
+            ("set.0", "a"), ("set.1", "b"), ("objects.0", 1), ("objects.1", "two"), ("labelled", 3.0)
+        ]  # fmt: skip
+
+    def test_of_a_torch_module_its_parameters_and_buffers(self):
+        torch = pytest.importorskip("torch")
+        parts = parts_of({"model": torch.nn.BatchNorm1d(2)})
+        assert [part.name.removeprefix("model.") for part in parts] == [
+            "weight", "bias", "running_mean", "running_var", "num_batches_tracked"
+        ]  # fmt: skip
 
     def test_distance(self):
         assert distance(np.array([0.0, np.nan]), np.array([0.0, np.nan])) == 0
@@ -242,6 +290,13 @@ class TestRecordingProbe:
         model.fit(X[:45], Y[:45])
         [finding] = seen.findings(X, TEST)
         assert "5 of 20 test rows were among the 45 rows of a fit (1 of 2 fits saw some)" in finding.sentence
+
+    def test_rows_that_come_in_pieces_are_all_seen(self):
+        seen = RecordingProbe()
+        for rows in (TRAIN[:20], TRAIN[20:], TEST[:4]):
+            seen.partial_fit(X[rows])
+        [finding] = seen.findings(X, TEST)
+        assert "4 of 20 test rows were among the 4 rows of a fit (1 of 3 fits saw some)" in finding.sentence
 
     def test_clones_in_a_search_write_into_the_same_log(self):
         seen = RecordingProbe()

@@ -154,6 +154,12 @@ class TestOnePersonUnderTwoNames:
         assert isinstance(refused, NotMade)
         assert "standardised per person?" in refused.reason
 
+    def test_where_trials_of_a_person_do_not_differ_it_is_not_made(self):
+        people = np.repeat(np.arange(6), 4)
+        refused = signatures(np.random.default_rng(0).standard_normal((6, 5))[people], people)
+        assert refused == NotMade(reason="every trial of a person has the same features.")
+        assert signatures(np.ones((24, 5)), people) == NotMade(reason="all trials have the same features.")
+
 
 class TestClocks:
     def test_any_function_of_the_clock_is_explained_fully_whatever_its_level_scale_and_sign(self):

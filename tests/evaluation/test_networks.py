@@ -1,5 +1,6 @@
 """Networks inside `evaluate`: trained together, to be continued, the same numbers everywhere."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from support.tables import VALENCE, feature_table
 from physioaffect.data_set import Task
 from physioaffect.datasets import DREAMER, World
 from physioaffect.device import resolve_device
-from physioaffect.errors import ProtocolError
+from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation import Result, evaluate, get_model
 from physioaffect.evaluation.models import MODELS, NETWORKS
 from physioaffect.graphs import NETWORKS as KNOWN
@@ -41,6 +42,22 @@ def test_a_network_that_only_tells_classes_apart_is_refused_numbers():
     with pytest.raises(ProtocolError, match=r"no model 'eegnet' for the regression task score: use .*mlp"):
         get_model("eegnet", task)
     assert isinstance(get_model("mlp", task), MLPRegressor)
+
+
+def test_a_fault_of_our_own_is_not_taken_for_a_lack_of_torch(monkeypatch):
+    monkeypatch.setitem(sys.modules, "physioaffect.graphs", None)
+    with pytest.raises(ModuleNotFoundError, match=r"physioaffect\.graphs"):
+        get_model("dgcnn", VALENCE)
+
+
+def test_without_torch_networks_say_how_to_get_it(monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[:2] == ["physioaffect", "graphs"]]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(
+        DataError, match=r"need torch, which is not installed: pip install 'physioaffect\[torch\]'"
+    ):
+        get_model("dgcnn", VALENCE)
 
 
 def test_a_strong_effect_is_found(tmp_path):

@@ -30,6 +30,13 @@ def test_text_from_files_is_escaped_and_there_is_no_script_or_style(tmp_path):
     assert not re.search(r"<script|<style|onload|http", page)
 
 
+def test_one_person_has_no_interval(tmp_path):
+    page = made_result(tmp_path, n_subjects=1, protocols=("loso",))._repr_html_()
+    assert "[95 %]" in page
+    assert not re.search(r"\d \[", page)
+    assert "nan" not in page
+
+
 def test_long_notes_are_not_cut(tmp_path):
     name = "a_model_with_a_name_of_more_than_fifty_letters_as_wrappers_make_them"
     page = made_result(tmp_path, models=(name, "lda"), protocols=("loso",))._repr_html_()

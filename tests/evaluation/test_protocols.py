@@ -514,13 +514,46 @@ def test_a_class_of_few_windows_cannot_be_dealt_at_random():
 
 
 @pytest.mark.parametrize(
-    "name", ["within_subject_trial", "within_subject_trial_3fold", "loso_stimulus_2fold", "loso"]
+    "name",
+    ["within_subject_trial", "within_subject_trial_3fold", "loso_stimulus_2fold", "loso", "window_random"],
 )
 def test_numbers_as_labels_are_divided_too(name):
     coords = coords_of(n_subjects=3)
     coords["target"] = np.random.default_rng(0).uniform(1, 9, len(coords))
     tested = [fold.test_idx for fold in folds_of(name, coords)]
     assert sorted(np.concatenate(tested)) == list(range(len(coords)))
+
+
+def test_four_windows_with_numbers_cannot_be_dealt_into_five():
+    coords = coords_of(n_subjects=1, n_trials=2, n_windows=2)
+    coords["target"] = [1.5, 2.5, 3.5, 4.5]
+    with pytest.raises(ProtocolError, match="window_random needs at least 5 windows, got 4"):
+        folds_of("window_random", coords)
+
+
+def test_where_everyone_met_one_clip_of_their_own_cross_stimulus_is_refused():
+    coords = coords_of(n_subjects=3)
+    coords["stimulus"] = coords["subject"]
+    with pytest.raises(
+        ProtocolError, match=r"but subject S1 met no stimuli but those of one group and so on\. Use loso\."
+    ):
+        folds_of("cross_stimulus", coords)
+
+
+def test_folds_of_ones_own_must_be_some_with_two_sides():
+    def none(coords: pd.DataFrame, rng: object, report: object) -> Iterator[Fold]:
+        return iter(())
+
+    def one_sided(coords: pd.DataFrame, rng: object, report: object) -> Iterator[Fold]:
+        yield Fold(name="1", train_idx=np.arange(len(coords)), test_idx=np.arange(0))
+
+    for folds, said in (
+        (none, "makes no fold of these data"),
+        (one_sided, "leaves a side of its fold 1 empty"),
+    ):
+        own = Protocol(name="own", holds_out="subject", shares="", claim="A new person.", folds=folds)
+        with pytest.raises(ProtocolError, match=f"Protocol own {said}"):
+            folds_of(own, coords_of())
 
 
 def test_a_protocol_that_breaks_its_promise_is_caught():

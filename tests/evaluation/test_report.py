@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.pages import Page, downloads, section
 from support.reports import PROTOCOLS, made_result
@@ -15,6 +16,9 @@ from support.tables import VALENCE, VALENCE_SCORE, feature_table
 
 from physioaffect.evaluation import Result, evaluate
 from physioaffect.evaluation.report import render, write_report
+from physioaffect.evaluation.report.downloads import csv_download
+from physioaffect.evaluation.report.tallies import calibrations
+from physioaffect.evaluation.report.words import probability
 from physioaffect.evaluation.statistics import compare_in, with_intervals
 
 HOSTILE = "<script>alert(1)</script>"
@@ -277,6 +281,33 @@ def test_features_without_electrodes_have_bars_and_no_map(whole):
     assert "eda:feature0" in own
 
 
+def test_features_that_share_nothing_have_no_map(whole):
+    own = section(render(replace(whole, importance=whole.importance.assign(value=0.0))), "importance")
+    assert 'class="head"' not in own
+    assert own.count('<th scope="row">de:') > 0
+
+
+def test_features_of_no_family_have_bars(whole):
+    names = {name: name.replace(":", " ") for name in whole.importance["feature"].unique()}
+    own = section(
+        render(
+            replace(whole, importance=whole.importance.assign(feature=whole.importance["feature"].map(names)))
+        ),
+        "importance",
+    )
+    assert 'class="head"' not in own
+    assert own.count('<th scope="row">de ') > 0
+
+
+def test_maps_far_apart_are_of_one_colour_each(whole):
+    """Bands that work against each other: each map needs colours of its own end of the scale alone."""
+    value = whole.importance["feature"].str.rpartition(":")[2].map({"theta": 5.0, "alpha": -5.0, "beta": 0.0})
+    own = section(render(replace(whole, importance=whole.importance.assign(value=value))), "importance")
+    heads = re.findall(r'<svg class="head".*?</svg>', own, re.DOTALL)
+    colours = [set(re.findall(r"#[0-9a-f]{6}", head)) for head in heads[:3]]
+    assert all(not a & b for a, b in pairwise(colours))
+
+
 def test_shares_below_zero_are_drawn_to_the_left(whole):
     importance = whole.importance
     is_one = importance["feature"] == "de:Cz:alpha"
@@ -315,6 +346,19 @@ def test_tables_to_download_are_those_of_the_run(whole, text_of_whole):
     np.testing.assert_allclose(mean.to_numpy(), expected.to_numpy(), atol=1e-6)
 
 
+def test_a_p_value_that_there_is_not_is_a_dash():
+    assert probability(None) == probability(np.nan) == "–"
+
+
+def test_a_table_that_is_too_large_is_named_and_not_embedded():
+    long = csv_download(pd.DataFrame({"a": np.zeros(25_001)}), "a.csv", "zeros")
+    assert long == ("a.csv.gz", "zeros", None, "25001 rows")
+    noise = pd.DataFrame(np.random.default_rng(0).random((20_000, 6)))
+    dense = csv_download(noise, "b.csv", "noise")
+    assert dense.uri is None
+    assert re.fullmatch(r"\d+ kB", dense.size)
+
+
 def test_a_page_stays_readable_in_size_with_ten_models_under_six_protocols(tmp_path):
     models = ("lda", "dgcnn", *(f"model_{number}" for number in range(8)))
     made = made_result(
@@ -345,6 +389,12 @@ def test_undefined_scores_are_dashes_and_counted(tmp_path):
     assert "lda 7 people" in page.text
     assert "dgcnn 0 people – – – –" in page.text
     assert not re.search(r"\bnan\b", text.partition("<body>")[2], re.IGNORECASE)
+
+
+def test_a_model_that_states_no_probabilities_is_not_judged_by_them(tmp_path):
+    made = made_result(tmp_path, protocols=("loso",))
+    made.predictions.loc[made.predictions["model"] == "lda", ["p_low", "p_high"]] = np.nan
+    assert [one.model for one in calibrations(made.predictions, made.models, ["low", "high"])] == ["dgcnn"]
 
 
 def test_a_regression_has_a_report_too(tmp_path):

@@ -3,8 +3,12 @@
 import json
 import re
 import shlex
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from support.pages import Page, section
 from support.reports import made_result
@@ -12,8 +16,11 @@ from typer.testing import CliRunner
 
 from physioaffect import evaluation
 from physioaffect.cli import app
+from physioaffect.datasets import DREAMER
 from physioaffect.evaluation.report import render
-from physioaffect.evaluation.report.command import repeat_of
+from physioaffect.evaluation.report.command import command_of, repeat_of
+from physioaffect.evaluation.scoring import score
+from physioaffect.features import default_recipe
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +186,53 @@ def test_the_command_shown_asks_for_the_same_again(options, tmp_path, monkeypatc
     assert asked[1]["task"] == (said["task"] or "valence")
 
 
+def usual_run(path: Path) -> dict[str, Any]:
+    """A run whose recipe options say."""
+    run = made_result(path, n_subjects=1).run
+    run["request"]["recipe"] = json.loads(default_recipe(DREAMER).to_json())
+    assert repeat_of(run).is_command
+    return run
+
+
+def test_what_was_asked_besides_is_repeated_too(tmp_path):
+    run = usual_run(tmp_path)
+    request = run["request"] | {"missing": "keep", "subjects": ["S1"], "strict": True}
+    command = command_of(run | {"request": request})
+    assert command.endswith("--permutations 1000 --refit linear --missing keep --subjects S1 --strict")
+    mine = command_of(run | {"request": request | {"models": {"mine": {"class": "my.Model"}}}})
+    compile(mine, "shown", "exec")
+    asked = ("permutations=1000", "refit='linear'", "missing='keep'", "subjects=['S1']", "strict=True")
+    assert all(f"\n    {one},\n" in mine for one in asked)
+
+
+def test_what_was_not_asked_is_not_repeated(tmp_path):
+    """Runs of before there were permutations, or more ways with what is missing, say nothing of them."""
+    run = usual_run(tmp_path)
+    for name in ("permutations", "refit"):
+        del run["request"][name]
+    for model in ("lda", "mine"):
+        repeat = repeat_of(run | {"request": run["request"] | {"models": {model: {}}}})
+        assert repeat.is_command == (model == "lda")
+        assert "permutations" not in repeat.text
+        assert "missing" not in repeat.text
+
+
+LDS_STEP = {"name": "lds", "settings": {"causal": False}}
+BEYOND_OPTIONS: dict[str, dict[str, Any]] = {
+    "smoothed twice": {"smoothing": [LDS_STEP, LDS_STEP]},
+    "a family that no option names": {"features": [{"name": "mine", "settings": {}, "version": 1}]},
+}
+
+
+@pytest.mark.parametrize("which", list(BEYOND_OPTIONS))
+def test_recipes_beyond_the_options_are_repeated_from_python(tmp_path, which):
+    run = usual_run(tmp_path)
+    run["request"]["recipe"] |= BEYOND_OPTIONS[which]
+    repeat = repeat_of(run)
+    assert not repeat.is_command
+    assert repeat.remark == "The recipe has settings that no option of the command line says."
+
+
 def test_what_no_option_says_is_repeated_from_python(tmp_path):
     run = made_result(tmp_path, n_subjects=1).run
     run["request"]["recipe"]["features"][0]["settings"]["frame"] = 1.0
@@ -188,3 +242,102 @@ def test_what_no_option_says_is_repeated_from_python(tmp_path):
     compile(repeat.text, "shown", "exec")
     run["request"]["models"]["mine"] = {"class": "my.Model"}
     assert "mine" in repeat_of(run).remark
+
+
+# ---- The words for what few runs have
+
+
+def card(path: Path, *, shared: dict[str, float] | None = None, **task: Any) -> str:
+    """What is said of a protocol that shares what is named, and of a task."""
+    made = made_result(path, n_subjects=4, protocols=("loso",))
+    about = made.run["protocols"][0]
+    about["shared"] = about["shared"] | (shared or {})
+    made.run["task"] |= task
+    return Page(section(render(made), "short")).text
+
+
+def test_of_tested_people_on_other_days_training_says_so(tmp_path):
+    said = card(tmp_path, shared={"subject": 1.0, "session": 0.0, "trial": 0.0})
+    assert "Trained Anew in each of 4 folds, on windows of the tested people themselves." in said
+
+
+def test_of_some_of_the_tested_people_training_says_how_many(tmp_path):
+    said = card(tmp_path, shared={"subject": 0.5})
+    assert "on windows of which some are of the tested people (of 50 % of the test)." in said
+
+
+def test_a_label_made_with_other_ratings_is_no_label_without_them(tmp_path):
+    said = card(tmp_path, uses_own_ratings=True)
+    assert "That it works without ratings: the label depends on the test person’s other ratings." in said
+
+
+def test_without_any_score_nothing_is_reached(tmp_path):
+    made = made_result(tmp_path, n_subjects=4, protocols=("loso",))
+    undefined = made.scores["value"].where(~made.scores["model"].isin(made.models), np.nan)
+    text = Page(section(render(replace(made, scores=made.scores.assign(value=undefined))), "short")).text
+    assert "No score is defined." in text
+
+
+def test_more_than_four_certain_differences_are_counted(tmp_path):
+    good = made_result(tmp_path, models=("a", "b", "c"), protocols=("loso",), effect=5.0)
+    poor = made_result(tmp_path, models=("d", "e"), protocols=("loso",), effect=0.0)
+    predictions = pd.concat([good.predictions, poor.predictions.query("model in ['d', 'e']")])
+    run = good.run | {"models": [*"abcde"]}
+    run["request"] = run["request"] | {"models": dict.fromkeys("abcde", run["request"]["models"]["a"])}
+    both = replace(good, run=run, predictions=predictions, scores=score(predictions, "binary"))
+    text = Page(section(render(both), "short")).text
+    assert "Differences between models other than 6 of 10: see the comparisons." in text
+
+
+def methods(path: Path, *, recipe: dict[str, Any], **changes: Any) -> str:
+    made = made_result(path, n_subjects=4, protocols=("loso",))
+    made.run["request"] |= {"recipe": made.run["request"]["recipe"] | recipe}
+    for part, values in changes.items():
+        made.run[part] = made.run[part] | values if isinstance(values, dict) else values
+    return Page(section(render(made), "methods")).text
+
+
+def test_the_methods_say_every_step_of_the_recipe(tmp_path):
+    recipe = {
+        "cleaning": [{"name": "clean_eeg", "settings": {}}],
+        "baseline": "ratio",
+        "smoothing": [{"name": "moving_average", "settings": {}}],
+    }
+    said = methods(tmp_path, recipe=recipe, table={"missing": {"de": 0.25}})
+    assert (
+        ", one every 2.5 s. Features with less than 80 % of good samples were treated as missing "
+        "(de in 25 % of the windows). Signals were cleaned first (clean_eeg)." in said
+    )
+    assert "They were taken divided by the rest before each trial." in said
+    assert "They were smoothed within each trial (moving average)." in said
+
+
+def test_the_methods_say_the_settings_of_every_family(tmp_path):
+    families = {
+        "frontal_asymmetry": {"edges": [8.0, 13.0], "estimator": "welch", "segment": 2.0},
+        "band_power": {"estimator": "welch"},
+        "coupling": {"method": "plv"},
+        "eda": {"decompose": "highpass", "threshold": 0.05},
+    }
+    features = [{"name": name, "settings": settings} for name, settings in families.items()]
+    said = methods(tmp_path, recipe={"features": features})
+    for details in (
+        "(8–13 Hz; Welch’s method with segments of 2 s)",
+        "(Welch’s method)",
+        "(plv)",
+        "(decomposition: highpass; responses above 0.05 µS)",
+    ):
+        assert details in re.sub(r" \[[\d, ]+\]", "", said)
+
+
+def test_the_methods_of_a_whole_data_set_without_paper_or_clock(tmp_path):
+    said = methods(tmp_path, recipe={}, dataset={"n_subjects": 4, "doi": ""}, baselines=["majority", "prior"])
+    assert said.startswith("Methods")
+    assert "We analysed DREAMER: 24 trials of 4 people. The label was" in said
+    assert "elapsed time" not in said.split("Pedregosa")[0].split("We compared")[1].split(".")[1]
+
+
+def test_a_model_that_is_said_in_words_keeps_them(tmp_path):
+    made = made_result(tmp_path, n_subjects=4, protocols=("loso",))
+    made.run["request"]["models"]["lda"] = "as in the paper"
+    assert "lda (as in the paper)" in Page(section(render(made), "methods")).text

@@ -218,6 +218,11 @@ def test_a_log_cut_in_a_line_is_continued_on_the_next(tmp_path, cut):
     assert told[0]["seconds"] == 1.5
 
 
+def test_a_line_of_a_log_that_is_no_object_is_left_out(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"part": "a"}\n[1]\n"part"\n{"part": "b"}\n')
+    assert read_log(tmp_path / "log.jsonl") == [{"part": "a"}, {"part": "b"}]
+
+
 def test_a_log_that_is_not_there_is_empty(tmp_path):
     assert read_log(tmp_path / "log.jsonl") == []
 
@@ -273,6 +278,27 @@ with RunFolder(Path(sys.argv[1]), {"request": {"seed": 0}, "task": {"kind": "bin
     print("held", flush=True)
     sys.stdin.read()
 """
+
+
+def test_a_forked_child_lets_nobody_in(tmp_path):
+    """It shares the lock: what it closes is its copy."""
+    lock = RunLock(tmp_path)
+    finalizer = lock.release.peek()
+    assert finalizer is not None
+    _, let_go, (handle, path, owner), _ = finalizer
+    let_go(os.dup(handle), path, owner + 1)
+    with pytest.raises(RunError, match=f"is being written by process {os.getpid()} on "):
+        RunLock(tmp_path)
+    lock.release()
+    assert not path.exists()
+
+
+def test_who_holds_a_lock_need_not_be_readable(tmp_path):
+    handle = os.open(tmp_path / "run.lock", os.O_WRONLY | os.O_CREAT)
+    try:
+        assert run_lock._holder(handle) == "another process"
+    finally:
+        os.close(handle)
 
 
 @pytest.mark.parametrize("ending", ["killed", "ended"])

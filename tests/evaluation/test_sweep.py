@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from physioaffect.errors import DataError, ProtocolError, RunError
 from physioaffect.evaluation import Result, evaluate
 from physioaffect.evaluation.sweeps import sweep as sweep_module
 from physioaffect.evaluation.sweeps.experiment_plan import Experiment
-from physioaffect.evaluation.sweeps.sweep import Outcome, chosen_runs, run_experiment
+from physioaffect.evaluation.sweeps.sweep import Outcome, chosen_runs, is_finished, run_experiment
 
 assert DREAMER.simulate is not None
 simulate = DREAMER.simulate
@@ -102,6 +104,39 @@ def test_given_again_nothing_is_read_or_written(finished, monkeypatch):
     assert [outcome.status for outcome in outcomes] == ["before", "before"]
     assert called == []
     assert files_of(finished / "results") == before
+
+
+def test_a_finished_run_by_name_is_given_back_without_reading_the_data(finished, data, tmp_path, monkeypatch):
+    shutil.copytree(finished / "results" / "small" / "dreamer-valence-seed1", tmp_path / "run")
+    before = files_of(tmp_path / "run")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it read the data")
+
+    monkeypatch.setattr("physioaffect.evaluation.evaluating.extract", never)
+    again = evaluate(
+        "dreamer",
+        data,
+        models=["lda"],
+        protocols=["loso"],
+        task="valence",
+        seed=1,
+        permutations=20,
+        out=tmp_path / "run",
+    )
+    assert again.path == tmp_path / "run"
+    after = files_of(tmp_path / "run")
+    assert {name: content for name, (_, content) in after.items()} == {
+        name: content for name, (_, content) in before.items()
+    }
+
+
+def test_a_run_of_another_request_is_not_finished(finished):
+    run = read(finished).runs()[0]
+    hashes: dict[str, str] = {}
+    assert is_finished(run, hashes)
+    assert list(hashes) == ["dreamer"]
+    assert not is_finished(replace(run, permutations=30), hashes)
 
 
 def test_runs_may_be_added_and_only_they_are_made(finished, monkeypatch):

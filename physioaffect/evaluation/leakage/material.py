@@ -124,8 +124,9 @@ class Split:
 
     def some(self, rows: Indices, at_most: int) -> Indices:
         """Pick complete rows at random, in order."""
-        if self.material.scaled is not None:
-            rows = rows[self.material.scaled.is_complete[rows]]
+        scaled = self.material.scaled
+        assert scaled is not None  # Only who compares features asks.
+        rows = rows[scaled.is_complete[rows]]
         if len(rows) <= at_most:
             return rows
         return np.sort(np.random.default_rng(self.seed).choice(rows, at_most, replace=False))

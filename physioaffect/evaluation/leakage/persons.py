@@ -96,6 +96,8 @@ def signatures(means: NDArray[np.float64], people: NDArray[np.intp]) -> Signatur
     centred = means - means.mean(axis=0)
     # Axes along which trials differ at all; more than a few trials an axis, so that the scatter is known.
     _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
+    if sizes[0] == 0:
+        return NotMade(reason="all trials have the same features.")
     n_axes = min(MAX_DIMENSIONS, max(1, freedom // 5), int(np.count_nonzero(sizes > 1e-9 * sizes[0])))
     means = centred @ axes[:n_axes].T
     within = means - means_of(means, number)[number]

@@ -103,7 +103,7 @@ def borders_of(material: Material) -> Borders | NotMade:
     rows = np.flatnonzero(is_complete & (trials >= 0))
     rows = rows[np.lexsort((material.column("start")[rows], first_row[trials[rows]], session[rows]))]
     if len(rows) == 0:
-        return NotMade(reason="no row is complete.")
+        return NotMade(reason="no complete row belongs to a trial.")
     edges = np.flatnonzero(np.diff(trials[rows])) + 1
     blocks = np.split(rows, edges)
     steps: list[tuple[float, float, float, float, float]] = []

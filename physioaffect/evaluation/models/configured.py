@@ -205,7 +205,6 @@ def _check_values(name: str, layer: Any) -> None:
             layer._validate_params()
         if callable(training := getattr(layer, "training", None)):
             training()
-    except PhysioaffectError as error:
-        raise type(error)(f"{name}: {error}") from None
     except ValueError as error:
-        raise DataError(f"{name}: {error}") from None
+        kind = type(error) if isinstance(error, PhysioaffectError) else DataError
+        raise kind(f"{name}: {error}") from None

@@ -256,8 +256,7 @@ def _may_not(
     if about["holds_out"] != "dataset":
         title = result.run["dataset"]["title"] if result.run["dataset"] else "one study"
         said.append(f"That it works elsewhere, with another device or population: all data are of {title}.")
-    if task["source"] in _LABELS:
-        said.append(_LABELS[task["source"]])
+    said.append(_LABELS.get(task["source"], ""))
     if task["uses_own_ratings"]:
         said.append("That it works without ratings: the label depends on the test person’s other ratings.")
     said.append(_between_models(pairs))

@@ -59,7 +59,8 @@ def write_whole(path: Path, content: bytes) -> None:
 def cannot_write(path: Path, error: OSError) -> RunError:
     """The error that says that ``path`` cannot be written, why, and what to do."""
     reason = error.strerror or str(error)
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR):
+    of_the_name = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, *of_the_name):
         return RunError(f"{path} cannot be written: {reason}. Choose another --out.")
     return RunError(
         f"{path} cannot be written: {reason}. What was finished before is kept: make room on that disk, and "

@@ -93,17 +93,16 @@ def permute(  # noqa: PLR0913
     is_done = {(plan.protocol.name, name) for plan, name, _ in todo}
     pairs = zip(predictions["protocol"], predictions["model"], strict=True)
     others = predictions[np.fromiter((pair not in is_done for pair in pairs), bool, len(predictions))]
-    if len(others):
-        fixed = permute_predictions(
-            others,
-            run["task"],
-            protocols=run["protocols"],
-            coords=table.coords,
-            n_permutations=n_permutations,
-            seed=seed,
-        )
-        frames.append(fixed)
-    return pd.concat(frames, ignore_index=True)
+    # There always are others: baselines are never fitted anew.
+    fixed = permute_predictions(
+        others,
+        run["task"],
+        protocols=run["protocols"],
+        coords=table.coords,
+        n_permutations=n_permutations,
+        seed=seed,
+    )
+    return pd.concat([*frames, fixed], ignore_index=True)
 
 
 def _folds(plan: Plan, seed: int, coords: pd.DataFrame) -> list[Fold]:

@@ -19,7 +19,7 @@ __all__ = ["LOCK", "RunLock"]
 # Name of the file in a result folder that its writer has locked; removed when the writer lets go.
 LOCK = "run.lock"
 
-if sys.platform == "win32":
+if sys.platform == "win32":  # pragma: no cover  Only where there is msvcrt.
     import msvcrt
 
     def _lock(handle: int) -> None:
@@ -28,11 +28,22 @@ if sys.platform == "win32":
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         os.lseek(handle, 0, os.SEEK_SET)
 
+    def _remove_and_close(handle: int, path: Path) -> None:
+        # What is open cannot be removed there; who opened it meanwhile keeps it.
+        os.close(handle)
+        with suppress(PermissionError):
+            path.unlink(missing_ok=True)
+
 else:
     import fcntl
 
     def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _remove_and_close(handle: int, path: Path) -> None:
+        # Removed first, while nobody else can have locked it.
+        path.unlink(missing_ok=True)
+        os.close(handle)
 
 
 class RunLock:
@@ -140,11 +151,7 @@ def _holder(handle: int) -> str:
 
 def _let_go(handle: int, path: Path, owner: int) -> None:
     # A forked child shares the lock but does not own it: it closes its copy, which releases nothing.
-    if os.name != "nt" and os.getpid() == owner:
-        # First, while nobody else can have locked it.
-        path.unlink(missing_ok=True)
-    os.close(handle)
-    if os.name == "nt":
-        # What is open cannot be removed there; who opened it meanwhile keeps it.
-        with suppress(PermissionError):
-            path.unlink(missing_ok=True)
+    if os.getpid() == owner:
+        _remove_and_close(handle, path)
+    else:
+        os.close(handle)

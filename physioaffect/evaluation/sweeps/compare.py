@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import numpy as np
 import pandas as pd
 
 from physioaffect.errors import DataError, ProtocolError
@@ -332,8 +331,6 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _json(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return list(value) if isinstance(value, tuple) else value

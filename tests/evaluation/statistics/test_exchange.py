@@ -196,5 +196,7 @@ class TestRefusals:
     def test_unknown_words(self):
         with pytest.raises(ValueError, match="source must be rating, condition or stimulus, got 'ratings'"):
             exchange_of(coords_of([[*"ab"]]), "ratings")
+        with pytest.raises(ValueError, match="level must be trial, stimulus, subject or None, got 'window'"):
+            exchange_of(coords_of([[*"ab"]]), "rating", level="window")  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="n_permutations must be at least 1, got 0"):
             permuted_labels(coords_of([[*"ab"]]), "rating", 0)

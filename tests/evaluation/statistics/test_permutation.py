@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import chi2, norm
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -183,6 +183,64 @@ class TestLinearModelsAtOnce:
                 linear, X, np.array([[0, 1, 0, 1, 0, 1]]), Roles.of([[fold]], np.arange(6)), n_classes=2
             )
 
+    @pytest.mark.parametrize(("task", "name"), [(CLASSES, "lda"), (NUMBERS, "ridge")])
+    def test_a_feature_that_is_constant_where_it_is_standardised_is_left_to_the_estimator(self, task, name):
+        X = np.random.default_rng(0).standard_normal((8, 2))
+        X[:6, 1] = 1.0
+        fold = Fold(name="1", train_idx=np.arange(6), test_idx=np.array([6, 7]))
+        linear = recognise(get_model(name, task))
+        assert linear is not None
+        with pytest.raises(NotLinear, match=r"a feature is constant in a (class|fold)"):
+            linear_predictions(
+                linear, X, np.array([[0, 1] * 4]), Roles.of([[fold]], np.arange(8)), n_classes=2
+            )
+
+    def test_sums_beyond_the_memory_are_left_to_the_estimator(self, monkeypatch):
+        monkeypatch.setattr("physioaffect.evaluation.statistics.linear_permutation._MOST", 100)
+        fold = Fold(name="1", train_idx=np.arange(6), test_idx=np.array([6, 7]))
+        linear = recognise(get_model("lda", CLASSES))
+        assert linear is not None
+        X = np.random.default_rng(0).standard_normal((8, 2))
+        with pytest.raises(NotLinear, match="the sums need too much memory"):
+            linear_predictions(
+                linear, X, np.array([[0, 1] * 4]), Roles.of([[fold]], np.arange(8)), n_classes=2
+            )
+
+    def test_ridge_in_folds_of_each_labelling_is_ridge_in_each(self):
+        rng = np.random.default_rng(0)
+        X, labels, trials = (
+            rng.standard_normal((24, 3)),
+            rng.standard_normal((2, 12)),
+            np.repeat(np.arange(12), 2),
+        )
+        folds = [
+            [
+                Fold(
+                    name="1",
+                    train_idx=np.flatnonzero(trials % 3 != k),
+                    test_idx=np.flatnonzero(trials % 3 == k),
+                )
+            ]
+            for k in range(2)
+        ]
+        linear = recognise(get_model("ridge", NUMBERS))
+        assert linear is not None
+        both = linear_predictions(linear, X, labels, Roles.of(folds, trials), n_classes=0)
+        for b, own in enumerate(folds):
+            model = get_model("ridge", NUMBERS).fit(X[own[0].train_idx], labels[b][trials[own[0].train_idx]])
+            alone = linear_predictions(linear, X, labels[b : b + 1], Roles.of([own], trials), n_classes=0)
+            expected = model.predict(X[own[0].test_idx]).reshape(-1, 2).mean(axis=1)
+            for found, row in ((both, b), (alone, 0)):
+                is_tested = found.counts[row, :, 0] > 0
+                means = found.scores[row, is_tested, 0] / found.counts[row, is_tested, 0]
+                assert_allclose(means, expected)
+
+    def test_trials_that_each_labelling_divides_are_left_to_the_estimator(self):
+        one = Fold(name="1", train_idx=np.array([0, 1, 2]), test_idx=np.array([3, 4, 5]))
+        two = Fold(name="1", train_idx=np.array([0, 1, 2, 3]), test_idx=np.array([4, 5]))
+        with pytest.raises(NotLinear, match="trials are divided in another way for other labels"):
+            Roles.of([[one], [two]], np.array([0, 0, 1, 1, 2, 2]))
+
 
 class TestPermuteFits:
     def test_recognised_and_not_they_agree(self, monkeypatch):
@@ -208,6 +266,25 @@ class TestPermuteFits:
         assert set(found["metric"]) == set(CLASSIFICATION if task is CLASSES else REGRESSION)
         for row in found.itertuples():
             assert row.observed == pytest.approx(means[row.level, row.metric], abs=1e-10)
+
+    def test_people_who_are_divided_are_scaled_by_the_estimator(self):
+        table = world_table(3, n_subjects=3, n_trials=4, n_windows=3, n_features=3, affect=0.4)
+        folds = folds_of("within_subject_trial", table)
+        model = PerSubjectScaled(get_model("lda", CLASSES))
+        found = permute_fits(table, CLASSES, folds, model, n_permutations=3)
+        scores = score(predictions_of(table, CLASSES, folds, model), CLASSES.kind)
+        means = scores[scores["subject"] != "(pooled)"].groupby(["level", "metric"])["value"].mean()
+        for row in found.itertuples():
+            assert row.observed == pytest.approx(means[row.level, row.metric], abs=1e-10)
+
+    def test_a_model_that_fits_folds_is_given_all_of_them(self):
+        table = world_table(3, n_subjects=3, n_trials=4, n_windows=2, n_features=3, affect=0.4)
+        folds = folds_of("loso", table)
+        stacked, alone = (
+            permute_fits(table, CLASSES, folds, model, n_permutations=3)
+            for model in (_Stacked(), make_pipeline(StandardScaler(), LogisticRegression()))
+        )
+        pd.testing.assert_frame_equal(stacked, alone)
 
     def test_threads_change_nothing(self):
         table = world_table(2, affect=0.3)
@@ -269,6 +346,15 @@ class _Same(BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X):
         return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+
+class _Stacked(BaseEstimator):  # type: ignore[misc]
+    """Logistic regression, all folds in one call."""
+
+    def fit_folds(self, X, y, folds, *, seeds):
+        assert len(folds) == len(seeds)
+        model = make_pipeline(StandardScaler(), LogisticRegression())
+        return [clone(model).fit(X[fold.fitted_idx], y[fold.fitted_idx]) for fold in folds]
 
 
 class _Nothing(BaseEstimator):  # type: ignore[misc]
@@ -358,6 +444,22 @@ class TestPermutePredictions:
         assert found["p"].notna().all()
         # Three groups of four clips, which change places within a group only.
         assert found["n_distinct"].max() <= 24**3
+
+    def test_one_label_a_person_cannot_be_exchanged_under_fixed_predictions(self):
+        table = world_table(6, n_subjects=6)
+        of_person = dict(zip(table.coords["subject"].unique(), ["low", "high"] * 3, strict=True))
+        coords = table.coords.assign(target=table.coords["subject"].map(of_person).to_numpy())
+        table = Table(coords=coords, features=table.features, raw=None, raw_idx=table.raw_idx)
+        model = get_model("lda", CLASSES)
+        found = permute_predictions(
+            predictions_of(table, CLASSES, folds_of("loso_2fold", table), model), described(CLASSES)
+        )
+        assert found["p"].isna().all()
+        assert found["tests"].str.contains("trained each other's models. Refits are needed").all()
+
+    def test_a_label_of_no_class_is_named(self):
+        with pytest.raises(DataError, match="Label 'middle' is none of the task's classes low, high"):
+            numbers_of(np.array(["low", "middle"]), "binary", ("low", "high"))
 
     def test_a_trial_a_fold_leaves_nothing_to_exchange(self):
         table = world_table(6, n_subjects=1)

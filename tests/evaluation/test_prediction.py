@@ -1,0 +1,81 @@
+"""Saved networks and recordings, where tests of the commands `train` and `predict` do not reach."""
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from physioaffect.datasets import DREAMER  # noqa: E402
+from physioaffect.errors import DataError, ProtocolError  # noqa: E402
+from physioaffect.evaluation.fitted_on_all import task_and_network  # noqa: E402
+from physioaffect.evaluation.prediction import Predictor, load_predictor, predict_recording  # noqa: E402
+from physioaffect.features import DifferentialEntropy, Recipe  # noqa: E402
+from physioaffect.features.origin import Origin  # noqa: E402
+from physioaffect.graphs import LinearClassifier, export_onnx  # noqa: E402
+from physioaffect.recording import Signal  # noqa: E402
+from physioaffect.windows import Windowing  # noqa: E402
+
+RECIPE = Recipe(windows=Windowing(duration=2), features=(DifferentialEntropy(),))
+ORIGIN = Origin(recipe=RECIPE, ch_names=("F3", "F4"), sfreq=128, classes=("calm", "tense"))
+
+
+def predictor(*, layout: tuple[str, ...] = ("channel", "band")) -> Predictor:
+    """One that is always as sure."""
+    return Predictor(
+        predict=lambda X: np.full((len(X), 2), 0.5), layout=layout, classes=ORIGIN.classes, origin=ORIGIN
+    )
+
+
+def recording(data: np.ndarray) -> Signal:
+    return Signal(data=data, sfreq=128.0, ch_names=("F3", "F4"), kind="eeg", unit="V")
+
+
+def test_where_no_window_is_whole_nothing_is_predicted():
+    found = predict_recording(predictor(), recording(np.full((2, 1280), np.nan))).windows
+    assert found["start"].tolist() == [0, 2, 4, 6, 8]
+    assert found["prediction"].isna().all()
+    assert found[["p_calm", "p_tense"]].isna().all(axis=None)
+
+
+def test_a_recipe_that_makes_no_such_windows_is_refused():
+    noise = 1e-5 * np.random.default_rng(0).normal(size=(2, 1280))
+    with pytest.raises(ProtocolError, match=r"wants windows of edge x band, and the recipe .* makes none"):
+        predict_recording(predictor(layout=("edge", "band")), recording(noise))
+
+
+def test_a_network_beside_the_words_of_another_is_refused(tmp_path):
+    pytest.importorskip("onnxruntime")
+    X, y = np.random.default_rng(0).normal(size=(32, 2, 5)), np.arange(32) % 2
+    model = LinearClassifier(epochs=1, batch_size=16, random_state=0).fit(X, y)
+    path = export_onnx(model, tmp_path / "m.onnx", origin=ORIGIN)
+    assert load_predictor(path).classes == ("calm", "tense")
+    beside = path.with_name("m.onnx.json")
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | {"window": [2, 4]}))
+    with pytest.raises(
+        DataError, match=r"m\.onnx and m\.onnx\.json are not of one network\. Export it again"
+    ):
+        load_predictor(path)
+
+
+def test_without_torch_it_says_how_to_get_it(tmp_path, monkeypatch):
+    (tmp_path / "m.safetensors").write_bytes(b"")
+    with monkeypatch.context() as broken:
+        broken.setitem(sys.modules, "physioaffect.graphs", None)
+        with pytest.raises(ModuleNotFoundError, match=r"physioaffect\.graphs"):
+            load_predictor(tmp_path / "m.safetensors")
+    for name in [name for name in sys.modules if name.split(".")[:2] == ["physioaffect", "graphs"]]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(
+        DataError, match=r"need torch, which is not installed: pip install 'physioaffect\[torch\]'"
+    ):
+        load_predictor(tmp_path / "m.safetensors")
+
+
+def test_from_a_data_set_without_tasks_nothing_can_be_learned(tmp_path):
+    with pytest.raises(ProtocolError, match=r"DREAMER has no tasks: .*Nothing can be learned\."):
+        task_and_network(replace(DREAMER, tasks={}), None, "mlp", tmp_path / "m.onnx")
