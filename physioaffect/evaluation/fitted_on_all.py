@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 
 from physioaffect.data_set import DataSet, Exclusion, Task
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation.models import NETWORKS, get_model, uses_of
+from physioaffect.evaluation.running.fitting import seeded
 from physioaffect.evaluation.table import make_table
 from physioaffect.features import Recipe, extract
 from physioaffect.features.origin import Origin
@@ -62,7 +62,7 @@ def fit_on_all(  # noqa: PLR0913  All options are named.
     subjects : sequence of str, optional
         Only these people.
     seed : int
-        Of everything random.
+        Of everything random to which the model gives no ``random_state`` of its own.
     strict : bool
         Whether a broken subject raises, instead of being left out.
     n_jobs : int
@@ -151,9 +151,7 @@ def fit_on_all(  # noqa: PLR0913  All options are named.
     options: dict[str, Any] = {"groups": table.people} if "groups" in uses else {}
     if "progress" in uses:
         options["progress"] = lambda _name, done, total: tell("training", done, total)
-    fitted = clone(model)
-    if "random_state" in fitted.get_params():
-        fitted.set_params(random_state=seed)
+    fitted = seeded(model, seed)
     fitted.fit(table.inputs(layout), y, **options)
     n_subjects = len(set(table.people.tolist()))
     return FittedOnAll(fitted, origin, n_subjects, len(table.coords), (*left_out, *unlabelled))

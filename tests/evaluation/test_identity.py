@@ -1,7 +1,11 @@
 """Settings in words: the same setting has the same words, another has others."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,6 +24,9 @@ class Plain:
     def __init__(self, n: int) -> None:
         self.n = n
 
+    def more(self) -> int:
+        return self.n + 1
+
 
 class Empty:
     __slots__ = ()
@@ -29,7 +36,38 @@ def above(threshold):
     return lambda value: value > threshold
 
 
+def with_default(threshold):
+    def above(value, than=threshold, *, by=0):
+        return value > than + by
+
+    return above
+
+
+def with_option(amount):
+    def above(value, than=0, *, by=amount):
+        return value > than + by
+
+    return above
+
+
+def countdown(step):
+    def down(n):
+        return down(n - step) if n > 0 else n
+
+    return down
+
+
 PAIRS = {
+    "closures": (above(1), above(1), above(2)),
+    "closures over arrays": (above(np.ones(2)), above(np.ones(2)), above(np.zeros(2))),
+    "defaults": (with_default(1), with_default(1), with_default(2)),
+    "options": (with_option(1), with_option(1), with_option(2)),
+    "functions that call themselves": (countdown(1), countdown(1), countdown(2)),
+    "partial functions": (partial(max, 1), partial(max, 1), partial(min, 1)),
+    "options of partial functions": (partial(max, key=abs), partial(max, key=abs), partial(max, key=hash)),
+    "methods": (Plain(1).more, Plain(1).more, Plain(2).more),
+    "built-in functions": (max, max, min),
+    "universal functions": (np.log, np.log, np.sqrt),
     "sets": ({"b", "a"}, {"a", "b"}, {"a", "c"}),
     "functions": (above, above, describe),
     "closures in functions": (lambda: above(1), lambda: above(1), lambda: above(2)),
@@ -50,3 +88,32 @@ def test_the_same_has_the_same_words_and_another_has_others(kind):
     assert one == same
     assert one != other
     assert " at 0x" not in one
+
+
+def test_a_function_is_the_same_in_every_process():
+    """Also if it holds a set, the order of which differs."""
+    told = "from physioaffect.evaluation.running.identity import describe; "
+    told += "print(describe(lambda value: value in {'low', 'high', 'mid'})['code'])"
+    codes = {
+        subprocess.run(
+            [sys.executable, "-c", told],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in "123"
+    }  # fmt: skip
+    assert len(codes) == 1
+
+
+def test_a_variable_that_is_not_assigned_yet_is_left_out():
+    def make():
+        def inner():
+            return later
+
+        said = describe(inner)
+        later = 1
+        return said, describe(inner)
+
+    before, after = make()
+    assert "variables" not in before
+    assert after["variables"] == {"later": 1}

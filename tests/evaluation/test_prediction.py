@@ -11,11 +11,11 @@ torch = pytest.importorskip("torch")
 
 from physioaffect.datasets import DREAMER  # noqa: E402
 from physioaffect.errors import DataError, ProtocolError  # noqa: E402
-from physioaffect.evaluation.fitted_on_all import task_and_network  # noqa: E402
+from physioaffect.evaluation.fitted_on_all import fit_on_all, task_and_network  # noqa: E402
 from physioaffect.evaluation.prediction import Predictor, load_predictor, predict_recording  # noqa: E402
 from physioaffect.features import DifferentialEntropy, Recipe  # noqa: E402
 from physioaffect.features.origin import Origin  # noqa: E402
-from physioaffect.graphs import LinearClassifier, export_onnx  # noqa: E402
+from physioaffect.graphs import LinearClassifier, TrainedWith, export_onnx  # noqa: E402
 from physioaffect.recording import Signal  # noqa: E402
 from physioaffect.windows import Windowing  # noqa: E402
 
@@ -79,3 +79,19 @@ def test_without_torch_it_says_how_to_get_it(tmp_path, monkeypatch):
 def test_from_a_data_set_without_tasks_nothing_can_be_learned(tmp_path):
     with pytest.raises(ProtocolError, match=r"DREAMER has no tasks: .*Nothing can be learned\."):
         task_and_network(replace(DREAMER, tasks={}), None, "mlp", tmp_path / "m.onnx")
+
+
+def test_the_seed_reaches_a_network_within_another_and_replaces_none(tmp_path):
+    assert DREAMER.simulate is not None
+    root = DREAMER.simulate(tmp_path / "dreamer", n_subjects=2, n_clips=4, max_seconds=6)
+
+    def learned(seed: int, own: int | None = None) -> np.ndarray:
+        model = TrainedWith(LinearClassifier(epochs=1, batch_size=8, random_state=own), mixup=0.2)
+        fitted = fit_on_all(DREAMER, root, model, RECIPE, task=DREAMER.tasks["valence"], seed=seed)
+        probed = np.linspace(-1, 1, 14 * 5, dtype=np.float32).reshape(1, 14, 5)
+        probabilities: np.ndarray = fitted.model.predict_proba(probed)
+        return probabilities
+
+    np.testing.assert_array_equal(learned(1), learned(1))
+    assert not np.array_equal(learned(1), learned(2))
+    np.testing.assert_array_equal(learned(1, own=3), learned(2, own=3))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from types import CodeType, FunctionType
+from functools import partial
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def hash_of_table(table: xr.Dataset) -> str:
     return digest([np.array(names), *(np.asarray(table[name].values) for name in names)])
 
 
-def describe(value: Any) -> Any:  # noqa: PLR0911  One line a type.
+def describe(value: Any) -> Any:
     """Say a setting as JSON, the same in every process: no addresses, nothing elided.
 
     Parameters
@@ -48,9 +49,16 @@ def describe(value: Any) -> Any:  # noqa: PLR0911  One line a type.
     Returns
     -------
     object
-        Arrays are their hash, functions their name and a hash of their code, estimators their class and all
-        their parameters, other objects their class and attributes.
+        Arrays are their hash, functions their name, a hash of their code and what they were made with
+        (defaults, and variables of the function around), estimators their class and all their parameters,
+        other objects their class and attributes.
     """
+    return _said(value, ())
+
+
+def _said(value: Any, around: tuple[FunctionType, ...]) -> Any:  # noqa: PLR0911  One line a type.
+    """As `describe`; ``around`` are the functions that are being told, which may hold themselves."""
+    say = partial(_said, around=around)
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float | np.generic):
@@ -58,17 +66,49 @@ def describe(value: Any) -> Any:  # noqa: PLR0911  One line a type.
     if isinstance(value, np.ndarray):
         return {"array": digest([value]), "shape": list(value.shape)}
     if isinstance(value, Mapping):
-        return {str(name): describe(item) for name, item in value.items()}
+        return {str(name): say(item) for name, item in value.items()}
     if isinstance(value, set | frozenset):
-        return sorted((describe(item) for item in value), key=repr)
+        return sorted(map(say, value), key=repr)
     if isinstance(value, Sequence):
-        return [describe(item) for item in value]
+        return [say(item) for item in value]
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, FunctionType):
-        return {"function": f"{value.__module__}.{value.__qualname__}", "code": _code(value.__code__)}
+        return _function(value, around)
+    if isinstance(value, partial):
+        return {"partial": say(value.func), "args": say(value.args), "options": say(value.keywords)}
+    if isinstance(value, MethodType):
+        return {"method": say(value.__func__), "of": say(value.__self__)}
     name = f"{type(value).__module__}.{type(value).__qualname__}"
-    return {"class": name, **describe(_settings(value))}
+    if isinstance(value, BuiltinFunctionType | np.ufunc):
+        return {"class": name, "name": value.__name__}
+    return {"class": name, **say(_settings(value))}
+
+
+def _function(function: FunctionType, around: tuple[FunctionType, ...]) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "function": f"{function.__module__}.{function.__qualname__}",
+        "code": _code(function.__code__),
+    }
+    if function in around:
+        return said
+    say = partial(_said, around=(*around, function))
+    variables = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    made_with = {
+        "defaults": list(function.__defaults__ or ()),
+        "options": function.__kwdefaults__ or {},
+        # One that is not assigned yet cannot be looked at.
+        "variables": {name: cell.cell_contents for name, cell in variables if _is_assigned(cell)},
+    }
+    return said | {name: say(values) for name, values in made_with.items() if values}
+
+
+def _is_assigned(cell: CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True
 
 
 def _settings(value: Any) -> Mapping[str, Any]:
@@ -85,5 +125,14 @@ def _settings(value: Any) -> Mapping[str, Any]:
 
 
 def _code(code: CodeType) -> str:
-    constants = [_code(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts]
+    constants = [_constant(item) for item in code.co_consts]
     return hashlib.sha256(code.co_code + repr((constants, code.co_names)).encode()).hexdigest()[:16]
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, CodeType):
+        return _code(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_constant, value))})"
+    # The order of a set differs from process to process.
+    return f"{{{', '.join(sorted(map(repr, value)))}}}" if isinstance(value, frozenset) else repr(value)
