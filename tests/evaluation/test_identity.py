@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
@@ -26,6 +27,16 @@ class Plain:
 
     def more(self) -> int:
         return self.n + 1
+
+
+class Ring:
+    """Holds itself."""
+
+    def __init__(self, n: int) -> None:
+        self.n, self.self = n, self
+
+    def above(self):
+        return lambda value: value > self.n
 
 
 class Empty:
@@ -63,6 +74,9 @@ PAIRS = {
     "defaults": (with_default(1), with_default(1), with_default(2)),
     "options": (with_option(1), with_option(1), with_option(2)),
     "functions that call themselves": (countdown(1), countdown(1), countdown(2)),
+    "functions of what holds itself": (Ring(1).above(), Ring(1).above(), Ring(2).above()),
+    "modules": (above(np), above(np), above(os)),
+    "tables": (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [2]})),
     "partial functions": (partial(max, 1), partial(max, 1), partial(min, 1)),
     "options of partial functions": (partial(max, key=abs), partial(max, key=abs), partial(max, key=hash)),
     "methods": (Plain(1).more, Plain(1).more, Plain(2).more),

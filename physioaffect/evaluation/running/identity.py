@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import partial
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -56,8 +56,8 @@ def describe(value: Any) -> Any:
     return _said(value, ())
 
 
-def _said(value: Any, around: tuple[FunctionType, ...]) -> Any:  # noqa: PLR0911  One line a type.
-    """As `describe`; ``around`` are the functions that are being told, which may hold themselves."""
+def _said(value: Any, around: tuple[Any, ...]) -> Any:  # noqa: PLR0911  One line a type.
+    """As `describe`; ``around`` are the functions and objects that are being told: some hold themselves."""
     say = partial(_said, around=around)
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -71,26 +71,43 @@ def _said(value: Any, around: tuple[FunctionType, ...]) -> Any:  # noqa: PLR0911
         return sorted(map(say, value), key=repr)
     if isinstance(value, Sequence):
         return [say(item) for item in value]
+    if isinstance(value, _CODE):
+        return _told_code(value, around)
+    name = _name(type(value))
+    if hasattr(value, "__array__"):  # Tables and tensors.
+        return {"class": name, **say(np.asarray(value.detach().cpu() if hasattr(value, "detach") else value))}
+    if any(value is one for one in around):
+        return {"class": name}
+    return {"class": name, **_said(_settings(value), (*around, value))}
+
+
+_CODE = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType, partial, np.ufunc)
+
+
+def _told_code(value: Any, around: tuple[Any, ...]) -> Any:
+    """What can be called, or holds what can."""
+    say = partial(_said, around=around)
     if isinstance(value, type):
-        return f"{value.__module__}.{value.__qualname__}"
+        return _name(value)
     if isinstance(value, FunctionType):
         return _function(value, around)
     if isinstance(value, partial):
         return {"partial": say(value.func), "args": say(value.args), "options": say(value.keywords)}
     if isinstance(value, MethodType):
         return {"method": say(value.__func__), "of": say(value.__self__)}
-    name = f"{type(value).__module__}.{type(value).__qualname__}"
-    if isinstance(value, BuiltinFunctionType | np.ufunc):
-        return {"class": name, "name": value.__name__}
-    return {"class": name, **say(_settings(value))}
+    return {"class": _name(type(value)), "name": value.__name__}
 
 
-def _function(function: FunctionType, around: tuple[FunctionType, ...]) -> dict[str, Any]:
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _function(function: FunctionType, around: tuple[Any, ...]) -> dict[str, Any]:
     said: dict[str, Any] = {
         "function": f"{function.__module__}.{function.__qualname__}",
         "code": _code(function.__code__),
     }
-    if function in around:
+    if any(function is one for one in around):
         return said
     say = partial(_said, around=(*around, function))
     variables = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
