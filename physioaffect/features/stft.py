@@ -179,13 +179,13 @@ def _by_product(rows: Floats, starts: NDArray[np.intp], transform: _Transform) -
         _product_kernel(rows, starts, edges[piece], transform, _BLOCK, here)
 
     in_threads(work, range(n_pieces))
-    return variance.reshape(len(starts), len(rows), len(transform.bins))
+    return np.moveaxis(variance.reshape(len(rows), len(starts), len(transform.bins)), 0, 1)
 
 
 @compiled()
 def _product_kernel(X: Any, starts: Any, begin: Any, transform: Any, n_block: Any, out: Any) -> None:
-    """Fill ``out`` for rows of (frame, channel) from number ``begin`` on."""
-    n_channels, n = X.shape[0], transform.n_times
+    """Fill ``out`` for rows of (channel, frame) from number ``begin`` on: in the order of the memory."""
+    n_frames, n = len(starts), transform.n_times
     n_odd, n_even = transform.sin.shape[0], transform.cos.shape[0]
     n_bins = transform.cos.shape[1]
     even, odd = np.empty((n_block, n_even)), np.empty((n_block, n_odd))
@@ -194,12 +194,12 @@ def _product_kernel(X: Any, starts: Any, begin: Any, transform: Any, n_block: An
         n_rows = min(n_block, len(out) - block)
         for row in range(n_rows):
             number = begin + block + row
-            start = starts[number // n_channels]
+            start = starts[number % n_frames]
             if start < 0 or start + n > X.shape[1]:
                 even[row] = np.nan
                 odd[row] = np.nan
                 continue
-            x = X[number % n_channels, start : start + n]
+            x = X[number // n_frames, start : start + n]
             # The first sample goes before the mean: then flat frames become exactly zero, at any offset.
             offset = np.float64(x[0])
             even[row, 0] = 0.0
