@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,14 +64,22 @@ def _finite(x: Array) -> Array:
     return np.where(np.isfinite(x), x, np.nan)
 
 
-def table(family: str, values: Array, units: Mapping[str, str], *, estimator: str) -> xr.DataArray:
-    """Label features of shape (n_windows, n_features) with their names and units."""
+def table(
+    family: str, values: Array, units: Mapping[str, str], *, estimator: str, **attrs: Sequence[float]
+) -> xr.DataArray:
+    """Label features of shape (n_windows, n_features) with their names, units and whatever else is told."""
     return xr.DataArray(
         values,
         dims=("window", f"{family}_feature"),
-        coords={f"{family}_feature": list(units)},
-        attrs={"units": list(units.values()), "estimator": estimator},
+        coords=_named(f"{family}_feature", tuple(units)),
+        attrs={"units": list(units.values()), "estimator": estimator, **attrs},
     )
+
+
+@lru_cache(maxsize=128)
+def _named(dim: str, names: tuple[str, ...]) -> xr.Coordinates:
+    # A stream asks for the same names again and again; to index them costs twice as much as all the rest.
+    return xr.Coordinates({dim: list(names)})
 
 
 def _divided(total: Array, count: NDArray[np.integer[Any]]) -> Array:

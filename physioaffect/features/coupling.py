@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from physioaffect.features._nn import NN, nn_of
-from physioaffect.features._windowed import Array, checked
+from physioaffect.features._windowed import Array, checked, table
 from physioaffect.features.decomposing import checked_decomposition, context_of, function_of
 from physioaffect.recording import Signal, Trial
 from physioaffect.signals.eda import Decompose, ResampleEDA
@@ -203,16 +203,13 @@ class EDAHeartCoupling:
                 lagged_correlation(rate, level, first, last, self.max_lag, _FEWEST, values[:, columns])
         values[self.coverage(trial, intervals) < self.min_coverage] = np.nan
         minimum = [_PHASIC_S] * 3 + [_TONIC_S] * 3
-        return xr.DataArray(
+        return table(
+            self.name,
             values,
-            dims=("window", "eda_heart_feature"),
-            coords={"eda_heart_feature": list(_UNITS)},
-            attrs={
-                "units": [*_UNITS.values()],
-                "estimator": f"decompose={self.decompose}, Pearson's r of means over seconds without their "
-                f"straight line, lags up to {self.max_lag} s",
-                "minimum_seconds": minimum,
-            },
+            _UNITS,
+            estimator=f"decompose={self.decompose}, Pearson's r of means over seconds without their "
+            f"straight line, lags up to {self.max_lag} s",
+            minimum_seconds=minimum,
         )
 
 

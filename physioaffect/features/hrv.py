@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from physioaffect.features import hrv_frequency, hrv_nonlinear, hrv_time, hrv_welch
 from physioaffect.features._nn import NN, Feature, covered, nn_of
+from physioaffect.features._windowed import table
 from physioaffect.recording import Trial
 from physioaffect.windows import Intervals
 
@@ -147,14 +148,11 @@ class HRV:
         values = np.concatenate([domain.compute(nn, intervals) for domain in chosen], axis=1)
         values[covered(nn, intervals) < self.min_coverage] = np.nan
         features = {name: feature for domain in chosen for name, feature in domain.features.items()}
-        return xr.DataArray(
+        return table(
+            self.name,
             values,
-            dims=("window", "hrv_feature"),
-            coords={"hrv_feature": list(features)},
-            attrs={
-                "units": [feature.unit for feature in features.values()],
-                "estimator": _ESTIMATOR,
-                "minimum_seconds": [float(feature.seconds) for feature in features.values()],
-                "minimum_intervals": [feature.intervals for feature in features.values()],
-            },
+            {name: feature.unit for name, feature in features.items()},
+            estimator=_ESTIMATOR,
+            minimum_seconds=[float(feature.seconds) for feature in features.values()],
+            minimum_intervals=[feature.intervals for feature in features.values()],
         )

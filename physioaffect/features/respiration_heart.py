@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
 from physioaffect.features._nn import NN, inside, nn_of
+from physioaffect.features._windowed import table
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Intervals
 
@@ -249,15 +250,12 @@ class RespirationHeartCoupling:
             phase_regression(_middles(nn), nn.ms, real, imaginary, *own, _FEWEST, values[:, :3])
             values[:, 3] = _mean_swing(_breaths(phase, nn), intervals)
         values[_covered(nn, z, intervals) < self.min_coverage] = np.nan
-        return xr.DataArray(
+        return table(
+            self.name,
             values,
-            dims=("window", "resp_heart_feature"),
-            coords={"resp_heart_feature": list(_UNITS)},
-            attrs={
-                "units": [*_UNITS.values()],
-                "estimator": "phase: complex filter of 20 s, 0.1 to 0.5 Hz; least squares; peak to trough",
-                "minimum_seconds": [_SHORTEST_S] * len(_UNITS),
-            },
+            _UNITS,
+            estimator="phase: complex filter of 20 s, 0.1 to 0.5 Hz; least squares; peak to trough",
+            minimum_seconds=[_SHORTEST_S] * len(_UNITS),
         )
 
 
