@@ -11,6 +11,15 @@ import pytest
 from support.pages_of_docs import DOCS
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each worker of xdist one thread of BLAS and torch; they inherit the environment.
+
+    With one for each core in each worker they wait for one another: small fits take ten times as long.
+    """
+    if getattr(config.option, "numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with realdata/ and realeeg/, named by the environment; the test is skipped without it."""
