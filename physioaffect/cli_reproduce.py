@@ -140,14 +140,14 @@ def _print_block(lines: Sequence[Line], widest: int) -> None:
     head = lines[0].first
     over = " or ".join(sorted({f"{line.first.n} {line.first.over}" for line in lines}))
     score = SCORE_TITLES[head.score]
-    told = f" over {over}, " if head.experiment.endswith(score) else f": {score} over {over}, "
+    told = f" over {over}, " if head.evaluation.endswith(score) else f": {score} over {over}, "
     told += "as published; " if head.is_published else ""
     claim = (
         ("supports a claim", "green")
         if head.claim is not None
         else (f"no claim, {head.shared:.0f} % trained on", "bold red")
     )
-    OUT.print(Text.assemble((f"{head.experiment}, {head.protocol}", "bold"), told, claim))
+    OUT.print(Text.assemble((f"{head.evaluation}, {head.protocol}", "bold"), told, claim))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("", min_width=widest + 2, overflow="fold")
     others = [row.score for row in lines[0].others]

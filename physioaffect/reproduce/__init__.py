@@ -10,11 +10,11 @@ from physioaffect.reproduce.neurogaze import NEUROGAZE
 from physioaffect.reproduce.pinn import PINN
 from physioaffect.reproduce.rbtransformer import RBTRANSFORMER_SYSTEM
 from physioaffect.reproduce.running import Reproduction, reproduce
-from physioaffect.reproduce.values import Experiment, Published, Request, Row, System
+from physioaffect.reproduce.values import Evaluation, Published, Request, Row, System
 from physioaffect.reproduce.wears import WEARS
 from physioaffect.reproduce.wesad import WESAD_SYSTEM
 
-__all__ = ["SYSTEMS", "Experiment", "Published", "Reproduction", "Request", "Row", "System", "reproduce"]
+__all__ = ["SYSTEMS", "Evaluation", "Published", "Reproduction", "Request", "Row", "System", "reproduce"]
 
 SYSTEMS = {
     system.name: system for system in (HISTN, NEUROGAZE, PINN, RBTRANSFORMER_SYSTEM, WEARS, WESAD_SYSTEM)

@@ -23,7 +23,7 @@ from physioaffect.reproduce.histn_windows import (
 )
 from physioaffect.reproduce.scores import HISTN_SCORES
 from physioaffect.reproduce.simulated import dreamer_without_affect
-from physioaffect.reproduce.values import Experiment, Published, Request, System
+from physioaffect.reproduce.values import Evaluation, Published, Request, System
 from physioaffect.windows import Windowing
 
 __all__ = ["HISTN", "HISTN_PUBLISHED", "HISTN_RECIPE"]
@@ -78,8 +78,8 @@ HISTN_PUBLISHED = _printed()
 
 def _experiment(
     task: Task, what: str, models: Mapping[str, HiSTNClassifier], protocols: Sequence[Protocol]
-) -> Experiment:
-    return Experiment(
+) -> Evaluation:
+    return Evaluation(
         name=f"{task.name}-{what}",
         task=task,
         recipe=HISTN_RECIPE,
@@ -100,7 +100,7 @@ def _experiment(
     )
 
 
-def _experiments(request: Request) -> Sequence[Experiment]:
+def _evaluations(request: Request) -> Sequence[Evaluation]:
     quick = request.is_quick
     epochs, n_tuning = (3, 60) if quick else (50, 400)
     # The same first weights in all folds, as published.
@@ -164,7 +164,7 @@ HISTN = System(
     ),
     url="https://arxiv.org/abs/2408.15255",
     datasets={"dreamer": DREAMER},
-    experiments=_experiments,
+    evaluations=_evaluations,
     differences=_differences,
     simulate=dreamer_without_affect,
     variants={"paper": "as in the paper and its code"},

@@ -317,7 +317,7 @@ def rows_of_table(table: Sequence[FaceRow]) -> tuple[Row, ...]:
     """The same table for those who list all reproductions alike."""
     return tuple(
         Row(
-            experiment=f"{row.set}, {'present-only' if row.present_only else '8-way'}",
+            evaluation=f"{row.set}, {'present-only' if row.present_only else '8-way'}",
             protocol="FER+ training" if row.set in (VALIDATION, "FER+ test") else "no fine-tuning",
             is_published=row.set != "FER+ test",
             claim="For new faces like these." if row.set != VALIDATION else "Chosen by: too good.",

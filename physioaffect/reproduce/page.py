@@ -42,10 +42,10 @@ class Line(NamedTuple):
 
 
 def lines_of(reproduction: Reproduction) -> list[list[Line]]:
-    """Gather rows to lines, one list for each experiment and protocol."""
+    """Gather rows to lines, one list for each evaluation and protocol."""
 
     def of(row: Row) -> tuple[str, str]:
-        return row.experiment, row.protocol
+        return row.evaluation, row.protocol
 
     gathered = []
     for _, block in groupby(reproduction.rows, key=of):

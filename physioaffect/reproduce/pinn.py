@@ -36,7 +36,7 @@ from physioaffect.reproduce.pinn_windows import PinnTable, pinn_recipe, pinn_tab
 from physioaffect.reproduce.running import QUICK_PEOPLE, Reproduction, write_json
 from physioaffect.reproduce.scores import PLAIN_SCORES, mean_of
 from physioaffect.reproduce.simulated import wesad_with_effects
-from physioaffect.reproduce.values import Experiment, Published, Request, Row, System
+from physioaffect.reproduce.values import Evaluation, Published, Request, Row, System
 
 __all__ = ["PINN", "PINN_PUBLISHED", "reproduce_pinn"]
 
@@ -262,7 +262,7 @@ def _rows(predictions: pd.DataFrame, table: PinnTable, request: Request) -> list
                     is_theirs = protocol is window_random and (model, inputs) == ("pinn", "both")
                     rows.append(
                         Row(
-                            experiment=f"{request.tasks[0]}: {title}",
+                            evaluation=f"{request.tasks[0]}: {title}",
                             protocol=protocol.name,
                             is_published=protocol is window_random,
                             claim=protocol.claim,
@@ -281,10 +281,10 @@ def _rows(predictions: pd.DataFrame, table: PinnTable, request: Request) -> list
     return rows
 
 
-def _experiments(request: Request) -> Sequence[Experiment]:
+def _evaluations(request: Request) -> Sequence[Evaluation]:
     """What is run, for those who list it; `reproduce_pinn` runs it, since `evaluate` knows one head."""
     return [
-        Experiment(
+        Evaluation(
             name=name,
             task=WESAD.tasks[name],
             recipe=pinn_recipe(),
@@ -304,7 +304,7 @@ PINN = System(
     citation="Mandal (2025). Interpretable Multi-Task PINN for Emotion Recognition and EDA Prediction.",
     url="https://arxiv.org/abs/2505.18169",
     datasets={"wesad": WESAD},
-    experiments=_experiments,
+    evaluations=_evaluations,
     differences=differences_of,
     simulate=wesad_with_effects,
     world="in which affect shows by as much as was planted, and skin does not obey the equation",

@@ -24,7 +24,7 @@ from physioaffect.reproduce.rbtransformer_training import PublishedRBTransformer
 from physioaffect.reproduce.scores import PLAIN_SCORES
 from physioaffect.reproduce.simulated import dreamer_without_affect
 from physioaffect.reproduce.smote import Smote
-from physioaffect.reproduce.values import Experiment, Published, Request, System
+from physioaffect.reproduce.values import Evaluation, Published, Request, System
 from physioaffect.windows import Windowing
 
 __all__ = [
@@ -229,13 +229,13 @@ def _models(request: Request) -> dict[str, object]:
     }
 
 
-def _experiments(request: Request) -> Sequence[Experiment]:
+def _evaluations(request: Request) -> Sequence[Evaluation]:
     protocols = (published_rbtransformer_windows(), rbtransformer_trials(), loso)
     made = []
     for name in request.tasks:
         task = _task_of(request, name)
         made.append(
-            Experiment(
+            Evaluation(
                 name=name,
                 task=task,
                 recipe=rbtransformer_recipe(request.variant),
@@ -293,7 +293,7 @@ RBTRANSFORMER_SYSTEM = System(
     url="https://arxiv.org/abs/2511.13954",
     # Tokens read the rest before a trial, which DEAP's reader otherwise leaves out, as no recipe asks for it.
     datasets={"dreamer": DREAMER, "deap": replace(DEAP, select=None)},
-    experiments=_experiments,
+    evaluations=_evaluations,
     differences=_differences,
     simulate=dreamer_without_affect,
     variants={

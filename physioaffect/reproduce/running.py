@@ -20,7 +20,7 @@ from physioaffect.evaluation.scoring import by_trial
 from physioaffect.features import open_features, save_features
 from physioaffect.progress import Progress, silent
 from physioaffect.reproduce.scores import mean_of
-from physioaffect.reproduce.values import Experiment, Request, Row, System
+from physioaffect.reproduce.values import Evaluation, Request, Row, System
 
 __all__ = ["Reproduction", "reproduce", "rows_of", "write_json"]
 
@@ -95,7 +95,7 @@ def reproduce(  # noqa: PLR0913  All options are named.
     root : path, optional
         Where one of its data sets lies. Default: the layout of the first is simulated within ``out``.
     out : path
-        Folder of the results: one for each experiment, and ``reproduction.json`` and ``reproduction.html``.
+        Folder of the results: one for each evaluation, and ``reproduction.json`` and ``reproduction.html``.
         Given again after an interruption, what is finished is kept.
     quick : bool
         Three people, three epochs, one task: whether it runs, no estimate.
@@ -175,33 +175,33 @@ def reproduce(  # noqa: PLR0913  All options are named.
     people: set[str] = set()
     tables: dict[str, xr.Dataset] = {}
     is_simulated = request.is_simulated
-    for experiment in system.experiments(request):
+    for evaluation in system.evaluations(request):
         data: DataSet | xr.Dataset = dataset
-        options: dict[str, Any] = {"root": root, "recipe": experiment.recipe, "subjects": subjects}
-        if experiment.columns:
-            # Many experiments on one table: it is made once and kept.
-            key = experiment.recipe.key(dataset, "")[:12]
+        options: dict[str, Any] = {"root": root, "recipe": evaluation.recipe, "subjects": subjects}
+        if evaluation.columns:
+            # Many evaluations on one table: it is made once and kept.
+            key = evaluation.recipe.key(dataset, "")[:12]
             if key not in tables:
                 tables[key] = _kept_table(
-                    dataset, root, experiment, out / f"features-{key}.zarr", subjects, n_jobs, progress
+                    dataset, root, evaluation, out / f"features-{key}.zarr", subjects, n_jobs, progress
                 )
-            data = _columns(tables[key], experiment)
+            data = _columns(tables[key], evaluation)
             # Who has no usable trial, such as Stress-Predict's S01 without labels, is not in the table.
             present = set(map(str, data["subject"].values))
             options = {"subjects": subjects and [name for name in subjects if name in present]}
         result = evaluate(
             data,
-            models=experiment.models,
-            protocols=list(experiment.protocols),
-            task=experiment.task,
-            out=out / experiment.name,
+            models=evaluation.models,
+            protocols=list(evaluation.protocols),
+            task=evaluation.task,
+            out=out / evaluation.name,
             seed=seed,
             n_jobs=n_jobs,
             progress=progress,
             **options,
         )
-        rows += rows_of(result, experiment)
-        exclusions[experiment.name] = len(result.run["exclusions"])
+        rows += rows_of(result, evaluation)
+        exclusions[evaluation.name] = len(result.run["exclusions"])
         people |= set(result.predictions["subject"])
         is_simulated |= bool(result.run["table"]["simulated"])
     request = replace(request, is_simulated=is_simulated)
@@ -246,30 +246,30 @@ def _dataset_of(system: System, root: Path | str | None) -> DataSet:
 def _kept_table(
     dataset: DataSet,
     root: Path | str,
-    experiment: Experiment,
+    evaluation: Evaluation,
     path: Path,
     subjects: Sequence[str] | None,
     n_jobs: int,
     progress: Progress | None,
 ) -> xr.Dataset:
-    save_features(dataset, root, experiment.recipe, path, subjects=subjects, n_jobs=n_jobs, progress=progress)
+    save_features(dataset, root, evaluation.recipe, path, subjects=subjects, n_jobs=n_jobs, progress=progress)
     return open_features(path).load()
 
 
-def _columns(table: xr.Dataset, experiment: Experiment) -> xr.Dataset:
-    name = experiment.recipe.features[0].name
+def _columns(table: xr.Dataset, evaluation: Evaluation) -> xr.Dataset:
+    name = evaluation.recipe.features[0].name
     dim = table[name].dims[1]
-    return table.sel({dim: list(experiment.columns)})
+    return table.sel({dim: list(evaluation.columns)})
 
 
-def rows_of(result: Result, experiment: Experiment) -> list[Row]:
+def rows_of(result: Result, evaluation: Evaluation) -> list[Row]:
     """Score a finished run as its system's papers did.
 
     Parameters
     ----------
     result : Result
-        What `evaluate` made of the experiment.
-    experiment : Experiment
+        What `evaluate` made of it.
+    evaluation : Evaluation
         What was asked.
 
     Returns
@@ -278,15 +278,15 @@ def rows_of(result: Result, experiment: Experiment) -> list[Row]:
         For each protocol, model and measure by window, and by trial for the first measure; the baseline that
         always says the commonest class is among the models.
     """
-    runs = dict(experiment.runs) or {name: (name,) for name in experiment.models}
+    runs = dict(evaluation.runs) or {name: (name,) for name in evaluation.models}
     rows = []
     for about in result.run["protocols"]:
         own = result.predictions[result.predictions["protocol"] == about["name"]]
         for model, parts in [*runs.items(), ("majority", ("majority",))]:
             part = own[own["model"].isin(parts)]
-            for number, (name, score) in enumerate(experiment.scores.items()):
+            for number, (name, score) in enumerate(evaluation.scores.items()):
                 for is_by_trial in (False, True)[: 2 if number == 0 else 1]:
-                    frame, over = part, experiment.over[about["name"]]
+                    frame, over = part, evaluation.over[about["name"]]
                     if is_by_trial:
                         frame = by_trial(part, result.run["task"]["kind"])
                         over = "people"
@@ -294,22 +294,22 @@ def rows_of(result: Result, experiment: Experiment) -> list[Row]:
                         frame,
                         score,
                         over=over,
-                        is_balanced=about["name"] in experiment.balanced and not is_by_trial,
+                        is_balanced=about["name"] in evaluation.balanced and not is_by_trial,
                         runs=parts,
                     )
                     key = (about["name"], model, name)
                     rows.append(
                         Row(
-                            experiment=experiment.title or experiment.task.name,
+                            evaluation=evaluation.title or evaluation.task.name,
                             protocol=about["name"],
                             is_published=about["name"]
-                            in {protocol for protocol, _, _ in experiment.published},
+                            in {protocol for protocol, _, _ in evaluation.published},
                             claim=about["claim"],
                             model=model,
                             is_baseline=model == "majority",
                             score=name,
                             by_trial=is_by_trial,
-                            published=None if is_by_trial else experiment.published.get(key),
+                            published=None if is_by_trial else evaluation.published.get(key),
                             mean=mean.mean,
                             sd=mean.sd,
                             n=mean.n,

@@ -1,4 +1,4 @@
-"""What a reproduction is made of: published numbers, experiments, rows of the table."""
+"""What a reproduction is made of: published numbers, evaluations, rows of the table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from physioaffect.reproduce.scores import Score
 if TYPE_CHECKING:
     from physioaffect.reproduce.running import Reproduction
 
-__all__ = ["Experiment", "Over", "Published", "Request", "Row", "System"]
+__all__ = ["Evaluation", "Over", "Published", "Request", "Row", "System"]
 
 Over = Literal["folds", "people", "people after folds", "seeds"]
 
@@ -69,7 +69,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Evaluation:
     """Models under protocols that share windows: one call of `physioaffect.evaluation.evaluate`.
 
     Parameters
@@ -95,8 +95,8 @@ class Experiment:
     runs : mapping from str to sequence of str
         For models that were fitted several times the names of all runs, whose scores are averaged.
     columns : tuple of str
-        Features (of the family's second dimension) that are used, of a table kept for all experiments.
-        Default: all, made for this experiment.
+        Features (of the family's second dimension) that are used, of a table kept for all evaluations.
+        Default: all, made for this evaluation.
     title : str
         What the table calls it. Default: the task's name.
     """
@@ -124,7 +124,7 @@ class Row:
     a part.
     """
 
-    experiment: str
+    evaluation: str
     protocol: str
     is_published: bool
     claim: str | None
@@ -145,7 +145,7 @@ class Row:
         return f"{self.mean:.2f}" if math.isnan(self.sd) else f"{self.mean:.2f} ± {self.sd:.2f}"
 
 
-def _none(_request: Request) -> Sequence[Experiment]:
+def _none(_request: Request) -> Sequence[Evaluation]:
     return ()
 
 
@@ -159,8 +159,8 @@ class System:
         Name on the command line; in the table's head; the paper; where it is.
     datasets : mapping from str to DataSet
         Those it was published on that can be read here; the first is simulated where no path is given.
-    experiments : callable, optional
-        ``experiments(request)``: what is run. Default: nothing that `evaluate` could run.
+    evaluations : callable, optional
+        ``evaluations(request)``: what is run. Default: nothing that `evaluate` could run.
     differences : callable
         ``differences(request)``: in what this is not what was published, in sentences.
     simulate : callable
@@ -183,7 +183,7 @@ class System:
     citation: str
     url: str
     datasets: Mapping[str, DataSet]
-    experiments: Callable[[Request], Sequence[Experiment]] = _none
+    evaluations: Callable[[Request], Sequence[Evaluation]] = _none
     differences: Callable[[Request], tuple[str, ...]]
     simulate: Callable[[Path, bool], Path]
     variants: Mapping[str, str]

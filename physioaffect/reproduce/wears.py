@@ -22,7 +22,7 @@ from physioaffect.evaluation import CalibrationCentred, Fold, Protocol, get_prot
 from physioaffect.features import Recipe
 from physioaffect.graphs import MLPClassifier
 from physioaffect.reproduce.scores import PLAIN_SCORES
-from physioaffect.reproduce.values import Experiment, Published, Request, System
+from physioaffect.reproduce.values import Evaluation, Published, Request, System
 from physioaffect.reproduce.wears_features import MODALITIES, AfterOnset, WearsStatistics
 from physioaffect.windows import Windowing
 
@@ -140,7 +140,7 @@ def _sensors(request: Request) -> tuple[str, ...]:
     return tuple(name for name in MODALITIES["all"] if name in request.dataset.sfreqs)
 
 
-def _experiments(request: Request) -> Sequence[Experiment]:
+def _evaluations(request: Request) -> Sequence[Evaluation]:
     quick = request.is_quick
     recipe, models = _recipe(request), wears_models(request)
     is_watch = request.dataset.name == WATCH.name
@@ -161,7 +161,7 @@ def _experiments(request: Request) -> Sequence[Experiment]:
             }
             called = f"{name}-{modality.replace(' + ', '-')}"
             made.append(
-                Experiment(
+                Evaluation(
                     name=called,
                     title=f"{name}, {modality}",
                     models=models,
@@ -178,7 +178,7 @@ def _experiments(request: Request) -> Sequence[Experiment]:
                 # In the neutral clip's place: a minute of rest that then leaves the test.
                 rest = get_protocol("calibrated_rest_60s")
                 made.append(
-                    Experiment(
+                    Evaluation(
                         name=f"{called}-rest",
                         title=f"{name}, {modality}, less the person's own level",
                         models={key: CalibrationCentred(model) for key, model in models.items()},
@@ -242,7 +242,7 @@ WEARS = System(
     ),
     url="https://arxiv.org/abs/2308.11673",
     datasets={"watch": WATCH, "stress_predict": STRESS_PREDICT},
-    experiments=_experiments,
+    evaluations=_evaluations,
     differences=_differences,
     simulate=_simulate,
     world="in which valence shows in heart rate and movement by as much as was planted",

@@ -19,7 +19,7 @@ from physioaffect.features import Recipe
 from physioaffect.recording import Signal, Trial
 from physioaffect.reproduce.scores import PLAIN_SCORES
 from physioaffect.reproduce.simulated import wesad_with_effects
-from physioaffect.reproduce.values import Experiment, Published, Request, System
+from physioaffect.reproduce.values import Evaluation, Published, Request, System
 from physioaffect.reproduce.wesad_features import MODALITIES, WESAD_BOTH, WesadStatistics
 from physioaffect.windows import Intervals, Windowing
 
@@ -123,7 +123,7 @@ def _columns() -> tuple[str, ...]:
     return tuple(map(str, found[found.dims[1]].values))
 
 
-def _experiments(request: Request) -> Sequence[Experiment]:
+def _evaluations(request: Request) -> Sequence[Evaluation]:
     recipe = Recipe(
         windows=Windowing(duration=60.0, step=20.0 if request.is_quick else 10.0),
         features=(WesadStatistics(),),
@@ -142,7 +142,7 @@ def _experiments(request: Request) -> Sequence[Experiment]:
                         models[called] = estimator
                         runs.setdefault(model, []).append(called)
             made.append(
-                Experiment(
+                Evaluation(
                     name=f"{name}-{modality.replace(' ', '-')}",
                     title=f"{name}, {modality}",
                     task=WESAD.tasks[name],
@@ -192,7 +192,7 @@ WESAD_SYSTEM = System(
     ),
     url="https://doi.org/10.1145/3242969.3242985",
     datasets={"wesad": WESAD_BOTH},
-    experiments=_experiments,
+    evaluations=_evaluations,
     differences=_differences,
     simulate=wesad_with_effects,
     world="in which stress shows by as much as was planted",

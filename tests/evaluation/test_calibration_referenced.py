@@ -74,8 +74,37 @@ def test_of_several_labels_it_is_the_mean_of_their_means_whatever_their_shares()
     }
 
 
+def test_others_are_referred_to_as_much_of_their_first_rest_as_calibrates():
+    X = np.array([[1.0], [50.0], [3.0], [8.0], [40.0], [7.0]])
+    y = np.array([0, 1, 0, 0, 0, 0])  # Ann rests, works, rests three times more; Bob rests once.
+    groups = np.array(["Ann"] * 5 + ["Bob"])
+    rest = np.array([[100.0], [102.0]]), np.array([0, 0]), np.array(["Eve", "Eve"])
+    model = CalibrationReferenced(Keeper()).fit(X, y, groups=groups, calibration=rest)
+    assert {str(name): level.item() for name, level in model.levels_.items()} == {
+        "Ann": 2,
+        "Bob": 7,
+        "Eve": 101,
+    }
+
+
+def test_a_rest_that_drifts_means_the_same_in_training_as_in_the_test():
+    # Everybody's level rises over the session by more than work changes it; the order of tasks differs.
+    rng = np.random.default_rng(0)
+    people, time = np.repeat([f"S{k}" for k in range(8)], 40), np.tile(np.arange(40.0), 8)
+    y = np.where(time < 8, 0, rng.permutation(320) % 2)
+    X = (rng.normal(size=8)[np.arange(320) // 40] * 20 + 0.5 * time + 6.0 * y)[:, np.newaxis]
+    fold = fold_of("S7", people, n_calibration=8)
+    fitted = fit(CalibrationReferenced(Keeper()), X, y, people, fold)
+    fitted.predict(X[fold.test_idx], groups=people[fold.test_idx])
+    ours = fitted.model_.asked_[:, 1]
+    own = time[fold.test_idx]
+    assert_allclose(ours, 0.5 * (own - 3.5) + 6.0 * y[fold.test_idx], atol=1e-9)
+    seen = people != "S7"
+    assert_allclose(fitted.model_.X_[: seen.sum(), 1], 0.5 * (time[seen] - 3.5) + 6.0 * y[seen], atol=1e-9)
+
+
 def test_who_lacks_a_feature_at_rest_borrows_the_mean_of_those_who_have_it():
-    X = np.array([[1.0, NAN, 4.0], [NAN, NAN, 6.0], [3.0, NAN, NAN], [2.0, 5.0, 1.0], [7.0, 6.0, 2.0]])
+    X = np.array([[1.0, NAN, 5.0], [NAN, NAN, 6.0], [3.0, NAN, NAN], [2.0, 5.0, 1.0], [7.0, 6.0, 2.0]])
     y = np.array([0, 0, 0, 1, 1])
     groups = np.array(["Ann", "Ann", "Bob", "Bob", "Cat"])  # Bob lacks the third, Cat never rested.
     rest = np.array([[5.0, NAN, NAN]]), np.array([0]), np.array(["Eve"])
@@ -140,7 +169,8 @@ def test_each_fold_has_references_of_its_own_from_what_it_may_see():
         assert set(levels) == set(people)
         for person, level in levels.items():
             is_own = (people == person) & (y == "rest")
-            rows = fold.calibration_idx if person == fold.name else np.flatnonzero(is_own)
+            first = np.flatnonzero(is_own)[: len(fold.calibration_idx)]
+            rows = fold.calibration_idx if person == fold.name else first
             assert_allclose(level, X[rows].mean(axis=0))
 
 

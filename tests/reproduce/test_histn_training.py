@@ -20,7 +20,7 @@ from physioaffect.reproduce import reproduce
 from physioaffect.reproduce.histn import HISTN, HISTN_PUBLISHED, HISTN_RECIPE
 from physioaffect.reproduce.histn_training import PublishedHiSTN, commonest_labels
 from physioaffect.reproduce.histn_windows import PublishedFold, histn_trials, published_histn_blocks
-from physioaffect.reproduce.values import Experiment, Request
+from physioaffect.reproduce.values import Evaluation, Request
 from physioaffect.windows import Intervals, Windowing, Windows
 
 ELECTRODES = HISTN_HIERARCHIES["V0"].ch_names
@@ -100,7 +100,7 @@ def test_the_best_epoch_is_chosen_by_the_windows_of_the_fold(windows):
 
 def test_the_published_settings_are_those_of_the_paper():
     request = Request(dataset=HISTN.datasets["dreamer"], tasks=("valence_5class",))
-    within, tuned, new = HISTN.experiments(request)
+    within, tuned, new = HISTN.evaluations(request)
     first = within.models["histn"].training()
     assert (first.epochs, first.batch_size, first.learning_rate) == (50, 256, 1e-3)
     assert [first.schedule(epoch, 50) for epoch in (29, 30)] == [1.0, 0.5]
@@ -165,9 +165,9 @@ def test_in_a_world_of_nothing_blocks_find_what_trials_do_not(dreamer):
 
 @pytest.mark.slow
 def test_fine_tuning_and_new_people_run_from_file_to_table(dreamer, tmp_path):
-    def experiments(request: Request) -> list[Experiment]:
+    def evaluations(request: Request) -> list[Evaluation]:
         made = []
-        for whole in HISTN.experiments(request):
+        for whole in HISTN.evaluations(request):
             if whole.name.endswith("within"):
                 continue
             for model in whole.models.values():
@@ -177,7 +177,7 @@ def test_fine_tuning_and_new_people_run_from_file_to_table(dreamer, tmp_path):
             made.append(whole)
         return made
 
-    made = reproduce(replace(HISTN, experiments=experiments), dreamer, out=tmp_path / "out", quick=True)
+    made = reproduce(replace(HISTN, evaluations=evaluations), dreamer, out=tmp_path / "out", quick=True)
     rows = {(row.protocol, row.model, row.score): row for row in made.rows if not row.by_trial}
     tuned = rows["published_histn_first_10s", "histn", "weighted_f1"]
     assert tuned.published is HISTN_PUBLISHED["valence_5class", tuned.protocol, "histn", "weighted_f1"]

@@ -245,7 +245,7 @@ def test_a_variant_decides_tokens_and_labels_together():
     dataset = RBTRANSFORMER_SYSTEM.datasets["dreamer"]
     for variant, rule in (("paper", "low up to 3"), ("code", "high from 3")):
         request = Request(dataset=dataset, tasks=("valence",), variant=variant)
-        [made] = RBTRANSFORMER_SYSTEM.experiments(request)
+        [made] = RBTRANSFORMER_SYSTEM.evaluations(request)
         assert rule in made.task.description
         assert made.recipe == rbtransformer_recipe(variant)
         assert set(made.models) == {"rbtransformer", "mlp", "1nn"}

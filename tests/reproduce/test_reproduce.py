@@ -12,7 +12,7 @@ from physioaffect.cli import app
 from physioaffect.datasets import DEAP, DREAMER, World
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.reproduce import SYSTEMS, Reproduction, System, reproduce
-from physioaffect.reproduce.values import Experiment, Published, Request
+from physioaffect.reproduce.values import Evaluation, Published, Request
 
 PUBLISHED = "published_rbtransformer_windows"
 
@@ -20,11 +20,11 @@ PUBLISHED = "published_rbtransformer_windows"
 def without_networks(system: System) -> System:
     """The nearest neighbour alone, and protocols that take a moment."""
 
-    def experiments(request: Request) -> list[Experiment]:
-        whole = system.experiments(request)
+    def evaluations(request: Request) -> list[Evaluation]:
+        whole = system.evaluations(request)
         return [replace(made, models={"1nn": made.models["1nn"]}) for made in whole]
 
-    return replace(system, experiments=experiments)
+    return replace(system, evaluations=evaluations)
 
 
 SYSTEM = without_networks(SYSTEMS["rbtransformer"])
@@ -164,6 +164,6 @@ def test_deap_is_known_by_its_files(tmp_path):
         SYSTEM, tmp_path / "deap", out=tmp_path / "out", quick=True, variant="code", tasks=["dominance"]
     )
     assert made.request.dataset.name == "deap"
-    assert {row.experiment for row in made.rows} == {"dominance"}
+    assert {row.evaluation for row in made.rows} == {"dominance"}
     assert made.n_people == 2
     assert accuracy(made, PUBLISHED, "1nn") > accuracy(made, "rbtransformer_trials", "1nn") + 20

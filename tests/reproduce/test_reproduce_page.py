@@ -54,6 +54,6 @@ def test_the_page_names_every_system_and_protocol():
         assert f"| `{name}` |" in page
         for dataset in system.datasets.values():
             tasks = system.tasks[dataset.name][:1]
-            for made in system.experiments(Request(dataset=dataset, tasks=tuple(tasks), variant="paper")):
+            for made in system.evaluations(Request(dataset=dataset, tasks=tuple(tasks), variant="paper")):
                 for protocol in made.protocols:
                     assert f"`{protocol.name}`" in page

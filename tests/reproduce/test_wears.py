@@ -20,7 +20,7 @@ from physioaffect.features import Motion, Recipe, extract
 from physioaffect.features.rotation import Rotation
 from physioaffect.recording import Signal, Trial
 from physioaffect.reproduce import SYSTEMS, Reproduction, System, reproduce
-from physioaffect.reproduce.values import Experiment, Request
+from physioaffect.reproduce.values import Evaluation, Request
 from physioaffect.reproduce.wears import WEARS, WEARS_PUBLISHED, published_wears, wears_models
 from physioaffect.reproduce.wears_features import MODALITIES, AfterOnset, WearsStatistics
 from physioaffect.windows import Intervals, Windowing
@@ -37,14 +37,14 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small(modalities: Sequence[str], models: Sequence[str]) -> System:
-    def experiments(request: Request) -> list[Experiment]:
+    def evaluations(request: Request) -> list[Evaluation]:
         return [
             replace(made, models={name: model for name, model in made.models.items() if name in models})
-            for made in WEARS.experiments(request)
+            for made in WEARS.evaluations(request)
             if made.title.split(", ")[1] in modalities
         ]
 
-    return replace(WEARS, experiments=experiments)
+    return replace(WEARS, evaluations=evaluations)
 
 
 SYSTEM = small(("all",), ("knn", "mlp"))
@@ -57,7 +57,7 @@ def made(watch: Path, tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
 
 class TestAblation:
     def test_a_watch_has_seven_rows_and_a_wristband_three(self) -> None:
-        seven = WEARS.experiments(WATCH_REQUEST)
+        seven = WEARS.evaluations(WATCH_REQUEST)
         assert [own.title for own in seven] == [f"valence, {name}" for name in MODALITIES]
         assert len(seven) == 7
         for own in seven:
@@ -68,7 +68,7 @@ class TestAblation:
                 "loso",
                 "cross_stimulus",
             ]
-        three = WEARS.experiments(STRESS_REQUEST)
+        three = WEARS.evaluations(STRESS_REQUEST)
         assert [own.title.split(", ")[1] for own in three] == [
             "HR",
             "HR",
@@ -78,13 +78,13 @@ class TestAblation:
             "HR + ACC",
         ]
         assert all(
-            "gyro" not in column for own in WEARS.experiments(STRESS_REQUEST) for column in own.columns
+            "gyro" not in column for own in WEARS.evaluations(STRESS_REQUEST) for column in own.columns
         )
 
     def test_the_printed_number_stands_beside_the_perceptron_on_all_sensors_alone(self) -> None:
         assert WEARS_PUBLISHED.value == 100 * 15 / 16
         for request in (WATCH_REQUEST, STRESS_REQUEST):
-            for own in WEARS.experiments(request):
+            for own in WEARS.evaluations(request):
                 is_theirs = request is WATCH_REQUEST and own.title == "valence, all"
                 expected = {("published_wears", "mlp", "accuracy"): WEARS_PUBLISHED} if is_theirs else {}
                 assert own.published == expected
@@ -102,13 +102,13 @@ class TestAblation:
 
     def test_segments_of_any_length_are_no_whole_clips(self) -> None:
         [own] = {
-            experiment.recipe for experiment in WEARS.experiments(replace(WATCH_REQUEST, variant="clips"))
+            evaluation.recipe for evaluation in WEARS.evaluations(replace(WATCH_REQUEST, variant="clips"))
         }
         assert own.windows == Windowing(duration=55.0)
         with pytest.raises(
             ProtocolError, match=r"segments of Stress-Predict differ.*Use the variant windows"
         ):
-            WEARS.experiments(replace(STRESS_REQUEST, variant="clips"))
+            WEARS.evaluations(replace(STRESS_REQUEST, variant="clips"))
 
 
 class TestFeatures:
@@ -157,7 +157,7 @@ class TestFeatures:
         assert AfterOnset()(replace(trial, baseline=None, elapsed=None)).baseline is None
 
     def test_a_persons_own_level_is_taken_out_by_the_neutral_clip_alone(self, watch: Path) -> None:
-        recipe = WEARS.experiments(WATCH_REQUEST)[0].recipe
+        recipe = WEARS.evaluations(WATCH_REQUEST)[0].recipe
         assert recipe.baseline == "subtract"
         relative, plain = (
             extract(WATCH, watch, one).features["wears_statistics"].sel(wears_statistics_feature="hr: mean")
@@ -175,7 +175,7 @@ class TestFeatures:
 
 class TestPublishedProtocol:
     def folds(self, watch: Path, n_tests: int = 10, **options: bool) -> tuple[list[np.ndarray], int]:
-        recipe: Recipe = WEARS.experiments(WATCH_REQUEST)[0].recipe
+        recipe: Recipe = WEARS.evaluations(WATCH_REQUEST)[0].recipe
         coords = make_table(extract(WATCH, watch, recipe).features, WATCH.tasks["valence"])[0].coords
         rng = np.random.default_rng(0)
         found = list(published_wears(n_tests, **options).split(coords, rng))
@@ -201,7 +201,7 @@ class TestPublishedProtocol:
 class TestRun:
     def test_in_a_world_of_nothing_neighbours_of_known_trials_are_known(self, made: Reproduction) -> None:
         found = {
-            (row.experiment, row.protocol): row
+            (row.evaluation, row.protocol): row
             for row in made.rows
             if (row.model, row.score, row.by_trial) == ("knn", "accuracy", False)
         }
@@ -215,9 +215,9 @@ class TestRun:
     def test_the_page_says_what_it_is(self, made: Reproduction) -> None:
         told = json.loads((made.path / "reproduction.json").read_text(encoding="utf-8"))
         assert told["simulated"] is True
-        assert {row["experiment"] for row in told["rows"]} == {"valence, all"}
+        assert {row["evaluation"] for row in told["rows"]} == {"valence, all"}
         [printed] = [row for row in told["rows"] if row["published"]]
-        assert (printed["experiment"], printed["model"], printed["published"]["value"]) == (
+        assert (printed["evaluation"], printed["model"], printed["published"]["value"]) == (
             *("valence, all", "mlp"),
             93.75,
         )
@@ -247,7 +247,7 @@ class TestRun:
         system = small(("HR + ACC",), ("knn",))
         made = reproduce(system, root, out=tmp_path / "out", quick=True)
         assert made.request.dataset.name == "stress_predict"
-        protocols = {(row.experiment, row.protocol) for row in made.rows}
+        protocols = {(row.evaluation, row.protocol) for row in made.rows}
         assert protocols == {
             ("stress, HR + ACC", "published_wears"),
             ("stress, HR + ACC", "loso"),

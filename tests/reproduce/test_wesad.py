@@ -39,14 +39,14 @@ def test_rows_take_the_sensors_that_they_name():
     assert set(MODALITIES["all physiological"]) == physiological
     assert set(MODALITIES["all"]) == physiological | {"wrist_acc", "chest_acc"}
     for request in (Request(dataset=WESAD_BOTH, tasks=("stress",), is_quick=True),):
-        experiments = WESAD_SYSTEM.experiments(request)
-        assert [made.title for made in experiments] == [f"stress, {name}" for name in MODALITIES]
-        for made, signals in zip(experiments, MODALITIES.values(), strict=True):
+        evaluations = WESAD_SYSTEM.evaluations(request)
+        assert [made.title for made in evaluations] == [f"stress, {name}" for name in MODALITIES]
+        for made, signals in zip(evaluations, MODALITIES.values(), strict=True):
             assert {column.partition(":")[0] for column in made.columns} == set(signals)
 
 
 def test_a_full_run_averages_five_runs_of_what_is_random():
-    made = WESAD_SYSTEM.experiments(Request(dataset=WESAD_BOTH, tasks=("stress",)))[-1]
+    made = WESAD_SYSTEM.evaluations(Request(dataset=WESAD_BOTH, tasks=("stress",)))[-1]
     assert {name: len(runs) for name, runs in made.runs.items()} == {
         "dt": 5,
         "rf": 5,
@@ -108,19 +108,19 @@ def test_the_table_is_made_of_a_simulated_layout(tmp_path: Path):
         tmp_path / "wesad", World.planted(), n_subjects=2, max_seconds=120, is_raw_written=False
     )
 
-    def experiments(request: Request):
-        whole = WESAD_SYSTEM.experiments(request)
+    def evaluations(request: Request):
+        whole = WESAD_SYSTEM.evaluations(request)
         return [
             replace(made, models={"knn": KNeighborsClassifier(1)}, runs={})
             for made in whole
             if made.name in ("stress-wrist-EDA", "stress-chest-ECG")
         ]
 
-    system = replace(SYSTEMS["wesad"], experiments=experiments)
+    system = replace(SYSTEMS["wesad"], evaluations=evaluations)
     made = reproduce(system, tmp_path / "wesad", out=tmp_path / "out", quick=True)
     assert made.request.is_simulated
     rows = {
-        (row.experiment, row.model): row for row in made.rows if row.score == "accuracy" and not row.by_trial
+        (row.evaluation, row.model): row for row in made.rows if row.score == "accuracy" and not row.by_trial
     }
     assert (
         rows["stress, wrist EDA", "knn"].published

@@ -23,8 +23,12 @@ class CalibrationReferenced(PersonLevels):
     The model gets :math:`[x_w, x_w - r_p]` of a window w of person p, so that it can choose, feature by
     feature, between what holds for everybody and what is a change in one person. The reference
     :math:`r_p` of the tested person is the mean of the calibration windows; of any other person it is the
-    mean of the labelled windows whose label is one of the calibration's, such as rest. If there are several
-    such labels it is the mean of their means, so that their shares do not matter.
+    mean of as many labelled windows with the calibration's label, such as rest, the first that there are. If
+    there are several such labels it is the mean of their means, so that their shares do not matter.
+
+    The first ones, because protocols calibrate with the beginning of a session, and rest an hour later is
+    another: the distance from the mean of all of a person's rest would mean something else in training than
+    in the test. So windows must come in the order of time within a person, as those of a data set do.
 
     The model learns from the calibration windows like from the others, unless it uses them itself.
 
@@ -88,8 +92,11 @@ class CalibrationReferenced(PersonLevels):
             )
         names = np.unique(people)
         means = []
-        for label in np.unique(np.asarray(labelled["calibration"].y)):
-            own = np.stack([_mean(X[(people == name) & (y == label)]) for name in names])
+        own_y, own_people = (np.asarray(column) for column in labelled["calibration"][1:])
+        for label in np.unique(own_y):
+            most = int(np.unique(own_people[own_y == label], return_counts=True)[1].max())
+            firsts = [np.flatnonzero((people == name) & (y == label))[:most] for name in names]
+            own = np.stack([_mean(X[rows]) for rows in firsts])
             means.append(np.where(np.isnan(own), np.nan_to_num(_mean(own)), own))
         return dict(zip(names, np.mean(means, axis=0), strict=True))
 
