@@ -76,7 +76,7 @@ def _printed() -> dict[tuple[str, str, str, str], Published]:
 HISTN_PUBLISHED = _printed()
 
 
-def _experiment(
+def _evaluation(
     task: Task, what: str, models: Mapping[str, HiSTNClassifier], protocols: Sequence[Protocol]
 ) -> Evaluation:
     return Evaluation(
@@ -123,14 +123,14 @@ def _evaluations(request: Request) -> Sequence[Evaluation]:
     for name in request.tasks:
         task = request.dataset.tasks[name]
         made += [
-            _experiment(task, "within", {"histn": within}, (blocks, trials)),
-            _experiment(
+            _evaluation(task, "within", {"histn": within}, (blocks, trials)),
+            _evaluation(
                 task,
                 "fine-tuned",
                 {"histn": tuned, "histn_10s_only": alone},
                 (published_histn_first_10s(),),
             ),
-            _experiment(task, "new-people", {"histn": across}, (histn_loso(),)),
+            _evaluation(task, "new-people", {"histn": across}, (histn_loso(),)),
         ]
     return made
 
