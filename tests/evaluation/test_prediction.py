@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 
 torch = pytest.importorskip("torch")
 
@@ -95,3 +96,29 @@ def test_the_seed_reaches_a_network_within_another_and_replaces_none(tmp_path):
     np.testing.assert_array_equal(learned(1), learned(1))
     assert not np.array_equal(learned(1), learned(2))
     np.testing.assert_array_equal(learned(1, own=3), learned(2, own=3))
+
+
+class OfElectrodes(BaseEstimator):  # type: ignore[misc]
+    """Somebody's own classifier of channel x band, which tells nobody how far it is."""
+
+    layout = ("channel", "band")
+
+    def fit(self, X, y):
+        self.shape_, self.y_ = X.shape, y
+        return self
+
+
+def test_an_estimator_of_ones_own_is_fitted_on_everyone_too(tmp_path):
+    assert DREAMER.simulate is not None
+    root = DREAMER.simulate(tmp_path / "dreamer", n_subjects=2, n_clips=4, max_seconds=6)
+    told = []
+    fitted = fit_on_all(
+        DREAMER, root, OfElectrodes(), RECIPE, task=DREAMER.tasks["valence"],
+        progress=lambda *what: told.append(what),
+    )  # fmt: skip
+    assert fitted.model.shape_ == (fitted.n_windows, 14, len(DifferentialEntropy().bands))
+    assert set(fitted.model.y_) == {0, 1}
+    assert fitted.n_subjects == 2
+    # Reading is told; of the fit it says nothing.
+    assert told
+    assert "training" not in {name for name, _, _ in told}
