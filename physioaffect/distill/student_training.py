@@ -31,7 +31,7 @@ from physioaffect.distill.student_settings import StudentSettings
 from physioaffect.errors import ProtocolError
 from physioaffect.training import Cosine
 from physioaffect.training.checkpoint import Checkpoint
-from physioaffect.training.threads import no_denormals
+from physioaffect.training.threads import no_denormals, safe_bfloat16
 
 __all__ = ["Course", "Known", "StudentEpoch", "logits_and_features", "run"]
 
@@ -260,7 +260,8 @@ def run(course: Course, *, checkpoint: Path | None, progress: Callable[[int, int
     if kept is not None and (state := kept.load(key)) is not None:
         course.load(*state)
     n_epochs = course.settings.epochs
-    with torch.random.fork_rng(), no_denormals():
+    precision = course.settings.precision
+    with torch.random.fork_rng(), no_denormals(), safe_bfloat16(precision, course.device):
         while (done := len(course.history)) < n_epochs:
             course.epoch()
             if kept is not None and (kept.is_due or done + 1 == n_epochs):

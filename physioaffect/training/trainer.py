@@ -22,7 +22,7 @@ from physioaffect.training.placing import is_large, stack_size
 from physioaffect.training.sampling import Population
 from physioaffect.training.settings import Training
 from physioaffect.training.source import Source
-from physioaffect.training.threads import torch_threads
+from physioaffect.training.threads import safe_bfloat16, torch_threads
 
 __all__ = ["Progress", "train"]
 
@@ -140,7 +140,7 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
     alone = len(groups) == 1 and is_large(networks[0], training)
     # Threads of torch's own would wait for each other more than they work in small products. Ours, one for
     # each group, are as many as the caller's joblib.parallel_config says.
-    with torch_threads(torch.get_num_threads() if alone else 1):
+    with torch_threads(torch.get_num_threads() if alone else 1), safe_bfloat16(training.precision, device):
         n_jobs = 1 if device.type == "cuda" else None
         try:
             finished = Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(group.run)() for group in groups)
