@@ -53,8 +53,8 @@ class StudentSettings:
         How images are changed.
     precision : {"auto", "float32", "bfloat16"}
         Of the products inside the network (torch's autocast); weights, sums and losses are float32.
-        "auto" is bfloat16 on a graphics card. On a processor it is float32: bfloat16 pays there only where
-        the processor has instructions for it, and a default must not give other numbers on another machine.
+        "auto" is bfloat16 on a graphics card. On a processor it is float32: bfloat16 does not pay there,
+        because training must do without oneDNN, whose kernels are fast in it but not to be relied on.
 
     Examples
     --------

@@ -58,7 +58,8 @@ class Training:
         Parameter of the Beta distribution by which pairs of windows are mixed (Zhang et al. 2018, arXiv
         1710.09412); 0 mixes none.
     precision : {"float32", "bfloat16"}
-        Of the products inside the network (torch's autocast); weights and sums stay float32.
+        Of the products inside the network (torch's autocast); weights and sums stay float32. On
+        a processor without oneDNN, whose kernels are not to be relied on in it.
     frozen : tuple of str
         Weights that stay as they are, by the beginnings of their names.
     """
