@@ -8,7 +8,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 from support.pages_of_docs import DOCS
+
+# Whichever example comes first may have to compile; `make bench` looks at time.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

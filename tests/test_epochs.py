@@ -6,7 +6,7 @@ import mne
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -140,7 +140,6 @@ def test_what_epochs_do_not_have_is_refused(options, sentence):
         epochs_to_trials(made(), dataset="own", subject="S1", **options)
 
 
-@settings(deadline=None)  # The first example imports xarray.
 @given(
     data=arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(0, 20)), elements=st.floats(-1, 1)),
     start=st.floats(-5, 5),

@@ -111,7 +111,7 @@ def test_masked_data_is_missing_where_flagged() -> None:
 
 
 @pytest.mark.parametrize("kind", ["eeg", "ecg", "eog", "emg"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     sfreq=st.sampled_from([4.0, 51.2, 128.0, 256.0, 500.0, 1000 / 3]),
     n_times=st.integers(2, 300),

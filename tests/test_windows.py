@@ -274,7 +274,7 @@ def test_two_maps_in_a_trial_are_refused() -> None:
 
 
 class TestCoverageOfBeats:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(
         gaps=st.lists(st.floats(0.3, 2.0), min_size=1, max_size=20),
         trusted=st.lists(st.booleans(), min_size=20, max_size=20),

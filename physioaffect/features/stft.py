@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.fft import rfft
 from scipy.signal.windows import hann
 
-from physioaffect._compiled import compiled
 from physioaffect.features._filter_kernel import native
+from physioaffect.features._frame_kernel import N_LANES, Plan, frame_power, plan_of
 from physioaffect.features._threads import in_threads, n_threads
 from physioaffect.features.bands import Bands, band_bins, check_below_nyquist
 
@@ -20,11 +20,10 @@ __all__ = ["band_variance_frames", "band_variance_stft"]
 
 Floats = NDArray[np.floating[Any]]
 
-# With more bins than this a fast Fourier transform costs less than a product with the bins of the bands.
-_MOST_BINS = 200
-# Frames that go through a product together: all that they need stays in the cache, and BLAS does not start
-# threads of its own, as it would for larger ones.
-_BLOCK = 64
+# Longer frames do not stay in the cache, eight side by side.
+_LONGEST = 8192
+# Samples that SciPy gets at once.
+_TOGETHER = 1 << 17
 
 
 def band_variance_stft(
@@ -117,127 +116,64 @@ def band_variance_frames(
     inside_bands = band_bins(
         bands, duration=n_times / sfreq, otherwise="a wider band, or the estimator 'bandpass'"
     )
-    transform = _transform(n_times, inside_bands)
     # Spread evenly and overlapping by half at least, so that no sample of a window goes unused.
     n_frames = 1 + -(-2 * (n_samples - n_times) // n_times)
     inside = np.rint(np.linspace(0, n_samples - n_times, n_frames)).astype(np.intp)
     starts, place = np.unique(first[:, np.newaxis] + inside, return_inverse=True)
     rows = native(X).reshape(math.prod(X.shape[:-1]), X.shape[-1])
-    of_frames = (
-        _by_product(rows, starts, transform) if transform.cos.size else _by_fft(rows, starts, transform)
-    )
+    bins = np.array(inside_bands, dtype=np.intp)
+    # Twice, for the negative frequencies; no band holds the bins at zero and at Nyquist.
+    scale = float(2 / (n_times * np.square(hann(n_times, sym=False)).sum()))
+    plan = plan_of(n_times) if n_times <= _LONGEST else None
+    if plan is None:
+        of_frames = _by_scipy(rows, starts, n_times, bins, scale)
+    else:
+        of_frames = _by_kernel(rows, starts, plan, bins, scale)
     place = place.reshape(-1, n_frames)
     variance = of_frames[place[:, 0]] if n_frames == 1 else of_frames[place].mean(axis=1)
     shaped: NDArray[np.float64] = variance.reshape(len(first), *X.shape[:-1], len(bands))
     return shaped
 
 
-class _Transform(NamedTuple):
-    """A Hann-windowed DFT without mean, restricted to the bins of bands.
-
-    ``cos``, shape (n_times // 2 + 1, n_bins), takes the even part of a frame, ``x[i] + x[n - i]``, ``sin``,
-    shape ((n_times - 1) // 2, n_bins), its odd part: half the work of a product with the frame itself. Both
-    are empty where a fast Fourier transform is cheaper.
-    """
-
-    n_times: int
-    cos: NDArray[np.float64]
-    sin: NDArray[np.float64]
-    bins: NDArray[np.intp]  # Of each band, as positions in cos and sin, or in the DFT.
-    scale: float
-
-
-@lru_cache(maxsize=32)
-def _transform(n_times: int, bins: tuple[tuple[int, int], ...]) -> _Transform:
-    taper = hann(n_times, sym=False)
-    # Twice, for the negative frequencies; no band holds the bins at zero and at Nyquist.
-    scale = float(2 / (n_times * np.square(taper).sum()))
-    used = np.unique(np.concatenate([np.arange(*edges) for edges in bins]))
-    if len(used) > _MOST_BINS:
-        return _Transform(n_times, np.empty((0, 0)), np.empty((0, 0)), np.array(bins, dtype=np.intp), scale)
-    # Whole turns are taken away first: the cosine of a large number is less exact.
-    turns = np.outer(np.arange(n_times), used) % n_times
-    cos = np.cos(2 * np.pi * turns / n_times) * taper[:, np.newaxis]
-    odd = slice(1, (n_times - 1) // 2 + 1)
-    sin = np.sin(2 * np.pi * turns[odd] / n_times) * taper[odd, np.newaxis]
-    # The even part holds each sample once: so much of its sum is the mean's.
-    cos = cos[: n_times // 2 + 1] - cos.sum(axis=0) / n_times
-    first, last = np.searchsorted(used, np.array(bins).T - [[0], [1]])
-    places = np.stack([first, last + 1], axis=1).astype(np.intp)
-    return _Transform(n_times, np.ascontiguousarray(cos), sin, places, scale)
-
-
-def _by_product(rows: Floats, starts: NDArray[np.intp], transform: _Transform) -> NDArray[np.float64]:
-    n_all = len(starts) * len(rows)
-    variance = np.empty((n_all, len(transform.bins)))
-    n_pieces = max(1, min(n_threads(), n_all // (4 * _BLOCK)))
-    # Whole blocks: in BLAS the last bits of a row depend on how many go with it, and threads change nothing.
-    edges = np.minimum(np.linspace(0, -(-n_all // _BLOCK), n_pieces + 1).astype(np.intp) * _BLOCK, n_all)
+def _by_kernel(
+    rows: Floats, starts: NDArray[np.intp], plan: Plan, bins: NDArray[np.intp], scale: float
+) -> NDArray[np.float64]:
+    samples = np.ascontiguousarray(rows)
+    variance = np.empty((len(rows) * len(starts), len(bins)))
+    n_pieces = max(1, min(n_threads(), len(variance) // (32 * N_LANES)))
+    # Frames beside each other change nothing of each other's, so pieces may end anywhere.
+    edges = np.linspace(0, len(variance), n_pieces + 1).astype(np.intp)
 
     def work(piece: int) -> None:
         here = variance[edges[piece] : edges[piece + 1]]
-        _product_kernel(rows, starts, edges[piece], transform, _BLOCK, here)
+        frame_power(samples, starts, edges[piece], plan, bins, scale, here)
 
     in_threads(work, range(n_pieces))
-    return np.moveaxis(variance.reshape(len(rows), len(starts), len(transform.bins)), 0, 1)
+    return np.moveaxis(variance.reshape(len(rows), len(starts), len(bins)), 0, 1)
 
 
-@compiled()
-def _product_kernel(X: Any, starts: Any, begin: Any, transform: Any, n_block: Any, out: Any) -> None:
-    """Fill ``out`` for rows of (channel, frame) from number ``begin`` on: in the order of the memory."""
-    n_frames, n = len(starts), transform.n_times
-    n_odd, n_even = transform.sin.shape[0], transform.cos.shape[0]
-    n_bins = transform.cos.shape[1]
-    even, odd = np.empty((n_block, n_even)), np.empty((n_block, n_odd))
-    real, imaginary = np.empty((n_block, n_bins)), np.empty((n_block, n_bins))
-    for block in range(0, len(out), n_block):
-        n_rows = min(n_block, len(out) - block)
-        for row in range(n_rows):
-            number = begin + block + row
-            start = starts[number % n_frames]
-            if start < 0 or start + n > X.shape[1]:
-                even[row] = np.nan
-                odd[row] = np.nan
-                continue
-            x = X[number // n_frames, start : start + n]
-            # The first sample goes before the mean: then flat frames become exactly zero, at any offset.
-            offset = np.float64(x[0])
-            even[row, 0] = 0.0
-            for i in range(n_odd):
-                left = np.float64(x[i + 1]) - offset
-                right = np.float64(x[n - 1 - i]) - offset
-                even[row, i + 1] = left + right
-                odd[row, i] = left - right
-            if n % 2 == 0 and n > 1:
-                even[row, n_even - 1] = np.float64(x[n_even - 1]) - offset
-        np.dot(even[:n_rows], transform.cos, real[:n_rows])
-        np.dot(odd[:n_rows], transform.sin, imaginary[:n_rows])
-        for row in range(n_rows):
-            for band in range(len(transform.bins)):
-                total = 0.0
-                for k in range(transform.bins[band, 0], transform.bins[band, 1]):
-                    total += real[row, k] ** 2 + imaginary[row, k] ** 2
-                out[block + row, band] = total * transform.scale
+def _by_scipy(
+    rows: Floats, starts: NDArray[np.intp], n_times: int, bins: NDArray[np.intp], scale: float
+) -> NDArray[np.float64]:
+    taper = hann(n_times, sym=False)
+    variance = np.full((len(starts), len(rows), len(bins)), np.nan)
+    (inside,) = np.nonzero((starts >= 0) & (starts + n_times <= rows.shape[1]))
+    if not len(inside):
+        return variance
+    frames = sliding_window_view(rows, n_times, axis=1)
+    n_together = max(1, _TOGETHER // (len(rows) * n_times))
 
-
-def _by_fft(rows: Floats, starts: NDArray[np.intp], transform: _Transform) -> NDArray[np.float64]:
-    n = transform.n_times
-    taper = hann(n, sym=False)
-    variance = np.full((len(starts), len(rows), len(transform.bins)), np.nan)
-
-    def work(index: int) -> None:
-        start = starts[index]
-        if start < 0 or start + n > rows.shape[1]:
-            return
-        x = rows[:, start : start + n].astype(np.float64)
+    def work(begin: int) -> None:
+        here = inside[begin : begin + n_together]
+        x = frames[:, starts[here]].astype(np.float64)
         with np.errstate(invalid="ignore"):  # Infinite samples.
-            x -= x[:, :1].copy()
-            x -= x.mean(axis=1, keepdims=True)
+            x -= x[..., :1].copy()
+            x -= x.mean(axis=-1, keepdims=True)
             x *= taper
         spectrum = rfft(x, axis=-1)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
-        for band, (first, stop) in enumerate(transform.bins):
-            variance[index, :, band] = transform.scale * power[:, first:stop].sum(axis=1)
+        for band, (first, stop) in enumerate(bins):
+            variance[here, :, band] = scale * power[..., first:stop].sum(axis=-1).T
 
-    in_threads(work, range(len(starts)))
+    in_threads(work, range(0, len(inside), n_together))
     return variance

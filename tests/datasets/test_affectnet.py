@@ -177,7 +177,7 @@ def test_a_value_that_is_no_finite_number_is_refused(tmp_path: Path, value: obje
     assert "9_aro.npy does not hold one number" in refused(tmp_path, 4)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.text(max_size=6) | st.sampled_from(["3", "3.0", "1_0", " 3 "]),
     place=st.integers(0, 200),
@@ -317,7 +317,7 @@ def test_a_broken_row_leaves_one_image_out(tmp_path: Path, broken: str, reason: 
     refused(tmp_path, 2)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 3), st.binary(max_size=4)), max_size=4))
 def test_a_damaged_list_is_read_or_refused(tmp_path: Path, cuts: list[tuple[int, int, bytes]]) -> None:
     path = full(tmp_path, [row(), row("7/a2.jpg")]) / "training.csv"
@@ -425,7 +425,7 @@ def test_a_palette_with_transparency_comes_without_a_warning(tmp_path: Path) -> 
     assert faces[1].image.shape == (8, 6, 3)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["JPEG", "PNG", "BMP"]),
     changes=st.lists(st.tuples(st.integers(3, 2000), st.integers(0, 255)), max_size=4),

@@ -127,7 +127,7 @@ def test_recordings_cut_at_any_tenth_are_refused_or_shorter(one_recording, tenth
             path.write_bytes(content)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_recordings_are_refused_in_a_sentence_or_read(one_recording, data):
@@ -233,7 +233,7 @@ class TestBadInput:
         assert {trial.subject for trial in trials} == {"01", "03"}
         assert "sub-02_task-clips_eeg.edf cannot be read by mne-bids" in exclusions[0].reason
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         content=st.one_of(
             st.binary(max_size=60), st.text(alphabet="\t\n0123n/a.-", max_size=60).map(str.encode)
@@ -261,7 +261,7 @@ JSON = st.recursive(
 KEYS = st.sampled_from(["SamplingFrequency", "StartTime", "Columns", "eda", "valence"])
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(KEYS, JSON, min_size=1), ending=st.sampled_from(["physio", "events"]))
 def test_any_sidecar_gives_trials_or_a_sentence(tmp_path, changes, ending):
     root = tmp_path / "skin"

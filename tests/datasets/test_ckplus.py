@@ -118,7 +118,7 @@ def test_codes_of_the_labels(tmp_path: Path, code: int) -> None:
     assert dict(read(tmp_path)[0][1].votes) == {CLASSES[code]: 1}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=40) | st.floats().map(lambda number: f"{number:e}".encode()))
 @example(content=b"1" * 100_000)
 @example(content=b"")

@@ -100,7 +100,7 @@ PUT = st.binary(max_size=8) | st.sampled_from(
 CHANGE = st.tuples(st.sampled_from(["head", "body", "tail"]), st.integers(0, 2**31), PUT, st.booleans())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(which=st.integers(0, 99), changes=st.lists(CHANGE, min_size=1, max_size=4))
 def test_a_file_changed_anywhere_is_read_or_refused(dataset, which, changes):
     name, root, paths = dataset

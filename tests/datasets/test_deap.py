@@ -434,7 +434,7 @@ def test_ratings_that_do_not_belong_to_the_recordings_are_refused(by_hand: Path)
     refuse(DEAP, by_hand, r"has participant_ratings\.csv 2 times: .*Keep one of them")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=80), st.integers(0, 200), st.booleans())
 def test_whatever_the_ratings_file_holds_is_read_or_refused(
     by_hand: Path, junk: bytes, place: int, is_inserted: bool
@@ -752,7 +752,7 @@ def short_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.integers(0, 256 * 49 - 1),
     st.binary(min_size=1, max_size=8) | st.sampled_from([b"9e307", b"-1", b"nan"]),

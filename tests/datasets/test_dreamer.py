@@ -551,7 +551,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     refuse(path, r"DREAMER\.mat cannot be read: Permission denied\.")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_refused_in_a_sentence_or_read(
     tmp_path: Path, plain_bytes: bytes, data: st.DataObject

@@ -260,7 +260,7 @@ def test_too_short_for_a_minute_unless_whole(root: Path) -> None:
         list(EEGMAT_WHOLE.read(root, subjects=["Subject00"]))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, 256 * 22 - 1), byte=st.binary(min_size=1, max_size=1))
 def test_a_damaged_header_is_read_or_refused_but_never_a_crash(
     tmp_path: Path, position: int, byte: bytes

@@ -160,7 +160,7 @@ def test_the_complete_data_set_has_35887_rows_of_which_173_are_no_faces() -> Non
 # The parser of pixels
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(repeated=st.binary(min_size=1, max_size=50))
 def test_any_picture_comes_back(tmp_path: Path, repeated: bytes) -> None:
     values = list(repeated * 2304)[:2304]
@@ -169,7 +169,7 @@ def test_any_picture_comes_back(tmp_path: Path, repeated: bytes) -> None:
     assert face.image.ravel().tolist() == values
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cuts=st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 3), st.binary(max_size=4)), max_size=3),
     is_vote=st.booleans(),
@@ -363,7 +363,6 @@ def test_targets_follow_the_authors_rules(counts, majority, probability) -> None
             assert target == pytest.approx({name: expected.get(name, 0) for name in FERPLUS_EMOTIONS})
 
 
-@settings(deadline=None)
 @given(counts=st.lists(st.integers(0, 10), min_size=10, max_size=10))
 def test_a_target_is_a_distribution_over_emotions_that_two_people_saw(counts: list[int]) -> None:
     given_votes = dict(zip(VOTED, counts, strict=True))

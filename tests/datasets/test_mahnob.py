@@ -296,7 +296,7 @@ def test_low_is_what_the_description_says(root, task, lows):
     assert f"low up to {4.5 if lows == 4 else 5:g}" in MAHNOB.tasks[task].description
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200) | st.tuples(st.integers(0, 150), st.binary(max_size=8)))
 def test_any_xml_is_read_or_refused_with_our_own_error(root, content):
     if isinstance(content, tuple):
@@ -308,7 +308,7 @@ def test_any_xml_is_read_or_refused_with_our_own_error(root, content):
             assert isinstance(folder.session, tuple | DataError)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 256 * 48 - 1), put=st.binary(min_size=1, max_size=12))
 def test_a_damaged_header_is_read_or_refused_with_our_own_error(root, good_bdf, at, put):
     path = next((root / "Sessions" / "2").glob("*.bdf"))

@@ -420,7 +420,7 @@ def test_a_variable_twice_is_refused(tmp_path: Path) -> None:
     refuse(tmp_path, "cannot be read: it holds ab_eeg.* twice")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_session_is_refused_in_a_sentence_or_read(tmp_path: Path, data: st.DataObject) -> None:
     folder = tmp_path / "Preprocessed_EEG"

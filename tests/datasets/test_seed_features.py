@@ -284,7 +284,7 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, tenths: int) -> None:
         seed_v_features(tmp_path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_archive_is_refused_in_a_sentence_or_read(tmp_path: Path, data: st.DataObject) -> None:
     good = tmp_path / "good"

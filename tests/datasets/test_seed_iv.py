@@ -167,7 +167,7 @@ def test_a_readme_that_says_something_else_is_refused(tmp_path: Path, old: str, 
     refuse(tmp_path, match)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.binary(max_size=400) | st.text().map(str.encode) | st.just(README.encode()),
     at=st.integers(0, 400),

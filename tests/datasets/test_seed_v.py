@@ -236,7 +236,7 @@ def test_a_wrong_folder_is_refused(tmp_path: Path) -> None:
     refuse(tmp_path, "and no folder SEED_RAW_EEG lies in it", SEED_RAW)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_recording_is_refused_in_a_sentence_or_read(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(cnt(12))

@@ -309,7 +309,7 @@ def test_packed_labels_that_cannot_be_unpacked(tmp_path: Path, monkeypatch: pyte
         read(write(tmp_path / "large", files | {f"{LABELS}.gz": packed}))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_changed_labels_are_refused_or_read(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(BOTH)

@@ -171,7 +171,6 @@ PLAIN = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(PLAIN, st.sampled_from(PROTOCOLS))
 def test_whatever_plain_value_python_writes_is_read(value: Any, protocol: int) -> None:
     same(loads(pickle.dumps(value, protocol)), value)
@@ -618,7 +617,6 @@ def attempt(stream: bytes) -> None:
     assert is_plain(value)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_random_bytes_do_no_harm(stream: bytes) -> None:
     attempt(stream)
@@ -634,7 +632,7 @@ PIECES = (
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(PIECES), max_size=30))
 def test_random_opcodes_do_no_harm(pieces: list[bytes]) -> None:
     attempt(b"".join(pieces))
@@ -647,7 +645,7 @@ GOOD_STREAMS = [
 ]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sampled_from(GOOD_STREAMS), st.data())
 def test_mutated_good_streams_do_no_harm(stream: bytes, data: st.DataObject) -> None:
     changed = bytearray(stream)

@@ -458,7 +458,7 @@ def test_something_else_in_place_of_a_questionnaire_is_said(tmp_path, content, s
 QUEST = quest().encode()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, len(QUEST)), length=st.integers(0, 12), put=st.binary(max_size=12))
 def test_a_damaged_questionnaire_is_our_error_or_in_range(tmp_path, at, length, put):
     folder = tmp_path / "S2"
@@ -475,7 +475,7 @@ def test_a_damaged_questionnaire_is_our_error_or_in_range(tmp_path, at, length, 
             assert np.isnan(value) or low <= value <= high
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(minutes=st.integers(0, 130), seconds=st.integers(0, 59))
 def test_every_time_survives_the_loss_of_its_zeros(tmp_path, minutes, seconds):
     (tmp_path / "S2").mkdir(exist_ok=True)

@@ -221,7 +221,7 @@ def test_a_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:
         list(read_avro(path))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_changed_file_is_refused_or_read(data: st.DataObject) -> None:
     content = bytearray(header(NUMBERS, b"deflate") + block(packed(ROW * 3), 3) + block(packed(ROW)))
@@ -233,7 +233,7 @@ def test_a_changed_file_is_refused_or_read(data: st.DataObject) -> None:
     assert said is None or "a.avro" in said
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=100), st.booleans())
 def test_junk_in_a_block_is_refused_or_read(content: bytes, is_packed: bool) -> None:
     codec = b"deflate" if is_packed else b"null"

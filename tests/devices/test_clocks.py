@@ -281,7 +281,7 @@ def test_settings_that_cannot_be_are_refused(make, message):
         make()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     n=st.integers(20, 60),
     m=st.integers(8, 20),

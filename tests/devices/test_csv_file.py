@@ -48,7 +48,7 @@ def test_values_rate_and_start(path):
     assert not eda.flags.any()
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=60),
     style=st.sampled_from([(",", "."), (";", ","), ("\t", "."), ("|", ",")]),
@@ -364,7 +364,7 @@ def test_two_rows_a_year_apart_do_not_ask_for_gigabytes(path):
         read(path, f"t,gsr\n{NOON},1\n{NOON + 3e7},2\n", signals=(about,))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, len(GOOD) - 1), noise=st.binary(min_size=1, max_size=4))
 def test_whatever_is_broken_is_read_or_refused(path, at, noise):
     content = GOOD.encode()

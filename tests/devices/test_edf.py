@@ -425,7 +425,7 @@ def test_samples_that_pyedflib_did_not_read_are_no_zeros(path, monkeypatch):
 CONTENTS = [edf(ECG, Channel("Marker", "", [0, 1])), plus(), edf(ECG, bits=24)]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.sampled_from(CONTENTS),
     at=st.integers(0, max(map(len, CONTENTS)) - 1),

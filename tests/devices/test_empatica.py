@@ -488,7 +488,7 @@ def _read_slowly(content: bytes, n_columns: int) -> np.ndarray:
     return np.array(rows).T
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=200), st.sampled_from(sorted(EXPORT)))
 def test_junk_is_refused_or_read(content: bytes, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -496,7 +496,7 @@ def test_junk_is_refused_or_read(content: bytes, name: str) -> None:
         assert error is None or name in error
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_changed_file_is_refused_or_read_as_it_stands(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["ACC.csv", "BVP.csv", "EDA.csv"]))
@@ -521,7 +521,7 @@ def test_a_changed_file_is_refused_or_read_as_it_stands(data: st.DataObject) -> 
     assert_array_equal(signal.data * scale, _read_slowly(bytes(content), signal.n_channels))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_zip_is_refused_or_read(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:

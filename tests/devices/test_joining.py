@@ -140,7 +140,7 @@ def test_a_gap_between_two_samples_is_rounded_to_the_nearest() -> None:
     assert joined.notes[-1] == "eda: samples lie up to 0.100 s from the time of their own recording."
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_every_sample_lies_near_its_own_time(data: st.DataObject) -> None:
     sfreq = data.draw(st.sampled_from([1.0, 4.0, 32.0, 63.9999, 64.0]))
@@ -357,7 +357,7 @@ def test_a_beat_that_two_recordings_have_keeps_the_interval_that_is_known() -> N
         join_sessions([early, other])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_known_intervals_never_exceed_the_time_since_the_beat_before(data: st.DataObject) -> None:
     sessions, start = [], 0.0

@@ -192,7 +192,7 @@ def test_a_file_cut_anywhere_is_an_error_or_shorter(path, tenth):
     assert 1 <= session.signals["ecg"].n_times < 6
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     at=st.integers(0, len(GOOD) - 1), length=st.integers(0, 20), put=st.binary(max_size=20) | st.just(b"\t-")
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -10,7 +10,6 @@ from physioaffect.devices.stamps import place_rows
 from physioaffect.errors import DataError
 
 
-@settings(deadline=None)
 @given(
     sfreq=st.sampled_from([1 / 60, 0.2, 1, 4, 25, 32, 51.2, 64, 100, 256, 700, 1000]),
     n_rows=st.integers(10, 3000),

@@ -256,7 +256,7 @@ GOOD = (
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(4, len(GOOD) - 1), st.binary(min_size=1, max_size=6), st.booleans())
 def test_whatever_is_broken_is_read_or_refused(tmp_path, at, noise, is_cut):
     path = tmp_path / "fuzz.xdf"

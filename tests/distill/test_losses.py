@@ -23,7 +23,7 @@ from physioaffect.distill.losses import (  # noqa: E402
 
 TAU = 0.9
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=12)
 
 
 def normal(seed, *shape):

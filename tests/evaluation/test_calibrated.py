@@ -46,7 +46,7 @@ protocols = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(protocol=protocols, coords=worlds, seed=st.integers(0, 2**32 - 1))
 def test_calibration_is_of_the_tested_person_and_of_no_tested_unit(protocol, coords, seed):
     people, units = codes(coords, "subject"), codes(coords, protocol.levels[0])
@@ -63,7 +63,7 @@ def test_calibration_is_of_the_tested_person_and_of_no_tested_unit(protocol, coo
         assert sorted(others) == np.flatnonzero(people != tested).tolist()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(n_trials=st.integers(1, 4), coords=worlds)
 def test_the_first_trials_in_time_calibrate_and_all_others_are_tested(n_trials, coords):
     shuffled = coords.sample(frac=1, random_state=0).reset_index(drop=True)
@@ -108,7 +108,7 @@ def test_windows_of_the_same_trial_do_not_overlap_across_the_boundary(step, begi
         assert (shared.subject, shared.trial, shared.samples) == (1, 1, 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(coords=worlds, step=st.sampled_from([0.5, 1.0, 2.0]), seconds=st.sampled_from([2.0, 3.0, 5.0, 300.0]))
 def test_of_the_same_rest_all_is_tested_that_begins_after_calibration(coords, step, seconds):
     coords["start"] = step * coords["window"]

@@ -121,7 +121,7 @@ def test_who_lacks_a_feature_at_rest_borrows_the_mean_of_those_who_have_it():
 numbers = st.floats(-1e3, 1e3).map(lambda value: round(value, 3))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(offset=st.tuples(numbers, numbers), who=st.sampled_from(["S0", "S2", "S5"]))
 def test_an_offset_of_one_person_changes_no_distance(offset, who):
     people = feature_people(effect=1.0, offset=5.0, n_people=6, n_windows=12)

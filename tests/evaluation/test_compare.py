@@ -188,7 +188,7 @@ def test_seeds_are_no_people(tmp_path):
     assert one.table["sd_seeds"].isna().all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.permutations(range(3)), st.integers(0, 1000))
 def test_the_order_of_the_runs_and_of_seeds_changes_nothing(tmp_path_factory, order, start):
     folder = tmp_path_factory.mktemp("order")

@@ -67,7 +67,7 @@ def test_a_target_of_the_same_law_changes_nothing():
     assert_allclose(adapted(source, y, source), source, atol=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), regularisation=st.sampled_from([0.0, 0.1, 1.0]))
 def test_units_do_not_matter(seed, regularisation):
     source, y, target = domains(seed)

@@ -188,7 +188,7 @@ class TestReading:
         with pytest.raises(DataError, match=r"come as \.csv, \.parquet or \.npy, got f\.pkl"):
             read_features(tmp_path / "f.pkl", rows)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         content=st.one_of(
             st.binary(max_size=200), st.text(alphabet='row,subjecttrial;\t"\n01\0é', max_size=200)

@@ -217,7 +217,7 @@ class TestRefusals:
 
 
 class TestReplacing:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(seed=st.integers(0, 99), telling=st.booleans(), n=st.integers(1, 20))
     def test_only_the_named_rows_change_and_every_one_of_them(self, seed, telling, n):
         rows = np.random.default_rng(seed).permutation(60)[:n]

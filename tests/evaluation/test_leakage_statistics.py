@@ -21,7 +21,7 @@ from physioaffect.evaluation.sharing import places_of
 
 
 class TestSharedTime:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(seed=st.integers(0, 10_000), by_session=st.booleans())
     def test_windows_of_any_length_against_brute_force(self, seed, by_session):
         rng = np.random.default_rng(seed)
@@ -189,7 +189,7 @@ class TestClocks:
 COLUMNS = ("subject", "session", "trial", "stimulus", "start", "duration", "order", "elapsed", "target")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 10_000),
     columns=st.sets(st.sampled_from(COLUMNS)),

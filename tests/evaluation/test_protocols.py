@@ -104,7 +104,7 @@ def touching(coords: pd.DataFrame, one: np.ndarray, other: np.ndarray) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(coords=studies(), seed=st.integers(0, 2**32 - 1))
 def test_what_is_held_out_is_on_one_side_only(name, coords, seed):
     protocol = get_protocol(name)
@@ -120,7 +120,7 @@ def test_what_is_held_out_is_on_one_side_only(name, coords, seed):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(coords=studies(), seed=st.integers(0, 2**32 - 1))
 def test_validation_is_cut_from_training_by_the_same_units(name, coords, seed):
     protocol = get_protocol(name)
@@ -146,7 +146,7 @@ def test_validation_is_cut_from_training_by_the_same_units(name, coords, seed):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in HALF])
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(coords=studies(), seed=st.integers(0, 2**32 - 1))
 def test_every_window_is_tested_once(name, coords, seed):
     tested = [fold.test_idx for fold in folds_of(name, coords, seed)]
@@ -154,7 +154,7 @@ def test_every_window_is_tested_once(name, coords, seed):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(coords=studies())
 def test_the_same_seed_gives_the_same_folds(name, coords):
     first, second = (
@@ -170,7 +170,7 @@ def rows_by_name(name: str, coords: pd.DataFrame) -> dict[str, set[int]]:
 
 
 @pytest.mark.parametrize("name", [*FIXED, "cross_dataset"])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(coords=studies(), seed=st.integers(0, 2**32 - 1))
 def test_what_is_tested_does_not_depend_on_the_order_of_rows(name, coords, seed):
     coords = coords.assign(row=np.arange(len(coords)))
@@ -184,7 +184,7 @@ def test_what_is_tested_does_not_depend_on_the_order_of_rows(name, coords, seed)
 
 # What is random goes by the order in which units come, and the units of window_random are windows.
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "window_random"])
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(coords=studies(), seed=st.integers(0, 2**32 - 1))
 def test_the_order_of_windows_within_trials_is_of_no_effect(name, coords, seed):
     coords = coords.assign(row=np.arange(len(coords)), unit=codes(coords, "trial"))
@@ -196,7 +196,7 @@ def test_the_order_of_windows_within_trials_is_of_no_effect(name, coords, seed):
             assert set(one) == set(two)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(coords=studies(), n_chunks=st.integers(2, 5))
 def test_chunks_are_contiguous_and_share_no_sample_with_training(coords, n_chunks):
     trials, start = codes(coords, "trial"), coords["start"].to_numpy()
@@ -272,7 +272,7 @@ def test_within_subject_trial_trains_on_the_same_person_only_and_on_both_classes
         assert set(coords["target"].iloc[fold.fitted_idx]) == {"low", "high"}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n_trials=st.integers(4, 20), n_folds=st.integers(2, 12), seed=st.integers(0, 2**32 - 1))
 def test_trials_are_dealt_evenly_in_all_and_in_each_class(n_trials, n_folds, seed):
     coords = coords_of(n_subjects=1, n_trials=n_trials, n_windows=1)
@@ -386,7 +386,7 @@ def test_who_came_once_is_reported_by_cross_session():
         folds_of("cross_session", session_of(4))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(coords=studies(), n_folds=st.integers(2, 3), seed=st.integers(0, 2**32 - 1))
 def test_neither_the_person_nor_the_stimuli_of_a_test_are_in_training(coords, n_folds, seed):
     people, stimuli = codes(coords, "subject"), codes(coords, "stimulus")

@@ -330,7 +330,7 @@ def test_what_cannot_be_tuned_by_name_is_refused_at_once(name):
         named_model(name, VALENCE)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 1000))
 def test_equal_priors_and_the_shrinkage_asked_for(seed):
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis

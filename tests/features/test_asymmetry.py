@@ -117,7 +117,7 @@ def mirrored(data: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_asymmetry_flips_under_mirrored_electrodes(seed):
     data = noise(62, seed=seed)
     as_is, flipped = (trial_of(x, SEED_NAMES) for x in (data, mirrored(data)))
@@ -126,7 +126,7 @@ def test_asymmetry_flips_under_mirrored_electrodes(seed):
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_caudality_does_not_tell_left_from_right(seed):
     data = noise(62, seed=seed)
     as_is, flipped = (DCAU()(trial_of(x, SEED_NAMES), FIVE) for x in (data, mirrored(data)))
@@ -146,7 +146,7 @@ def test_a_symmetric_head_has_no_asymmetry():
 
 
 @given(exponent=st.floats(-1, 1))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_differences_do_not_depend_on_a_common_gain_and_ratios_do(exponent):
     data = noise(62)
     trial, scaled = (trial_of(gain * data, SEED_NAMES) for gain in (1.0, 10**exponent))

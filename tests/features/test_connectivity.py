@@ -247,7 +247,7 @@ def test_in_real_eeg_neighbours_are_locked_more_than_distant_electrodes(real_dat
 
 
 @methods
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(exponent=st.floats(-12, 12), seed=st.integers(0, 100))
 def test_scale_does_not_matter_and_sign_only_where_it_should(method: str, exponent: float, seed: int) -> None:
     data = noise(3, 1200, seed=seed)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from scipy.signal.windows import hann
 from scipy.special import beta
 
 from physioaffect.errors import ProtocolError
-from physioaffect.features import Recipe, stft
+from physioaffect.features import Recipe
+from physioaffect.features._frame_kernel import frame_power, plan_of
 from physioaffect.features.bands import (
     BANDS,
     RBTRANSFORMER_BANDS,
@@ -24,6 +25,7 @@ from physioaffect.features.bands import (
     SEED_IV_BANDS,
     Band,
     Bands,
+    band_bins,
 )
 from physioaffect.features.differential_entropy import (
     ESTIMATORS,
@@ -128,7 +130,7 @@ def test_all_bands_together_hold_the_variance_of_the_tapered_window(seed: int, n
     assert_allclose(total, (np.sum((centred * taper) ** 2) - at_zero) / np.sum(taper**2))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**16), factor=st.floats(1e-6, 1e6), estimator=st.sampled_from(sorted(ESTIMATORS)))
 def test_scale_sign_offset_and_order_of_channels(seed: int, factor: float, estimator: str) -> None:
     data = noise(3, 2000, seed=seed)
@@ -177,17 +179,75 @@ def test_windows_of_a_recording_equal_windows_alone_and_shared_frames_change_not
     assert np.isnan(outside).all()
 
 
-@pytest.mark.parametrize("n_times", [999, 1000])
-def test_the_product_and_the_fast_transform_agree(n_times: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    X, first = noise(3, 4000) + 7, np.array([0, 10, 3000, 3001])
-    product = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=SEED_IV_BANDS)
-    # 200 bins and more: bins every 0.25 Hz from 1 to 50 Hz fall short, so the limit moves.
-    monkeypatch.setattr(stft, "_MOST_BINS", 10)
-    stft._transform.cache_clear()
-    fast = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=SEED_IV_BANDS)
-    stft._transform.cache_clear()
-    assert_allclose(fast, product, rtol=1e-10)
-    assert (fast[:3] != product[:3]).any()
+def power(x: Floats, bins: NDArray[np.intp]) -> Floats:
+    """Power of Hann-windowed frames in bins as NumPy has it."""
+    n_times = x.shape[-1]
+    centred = x - x.mean(axis=-1, keepdims=True)
+    spectrum = np.abs(np.fft.rfft(centred * hann(n_times, sym=False))) ** 2
+    return np.stack([spectrum[..., first:stop].sum(axis=-1) for first, stop in bins], axis=-1)
+
+
+@settings(max_examples=200)
+@given(
+    powers=st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 3)),
+    n_channels=st.integers(1, 3),
+    n_frames=st.integers(1, 20),
+    data=st.data(),
+)
+def test_the_compiled_transform_is_that_of_numpy(
+    powers: tuple[int, int, int], n_channels: int, n_frames: int, data: st.DataObject
+) -> None:
+    n_times = math.prod(prime**power for prime, power in zip((2, 3, 5), powers, strict=True))
+    assume(2 < n_times < 3000)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**16)))
+    X = rng.standard_normal((n_channels, n_times + 50)).astype(
+        data.draw(st.sampled_from([np.float32, float]))
+    )
+    starts = rng.integers(0, 51, n_frames)
+    last = (n_times - 1) // 2
+    edges = sorted(data.draw(st.lists(st.integers(1, last + 1), min_size=2, max_size=2, unique=True)))
+    bins = np.array([edges, [1, last + 1]], dtype=np.intp)
+    plan = plan_of(n_times)
+    assert plan is not None
+    found = np.empty((n_channels * n_frames, 2))
+    frame_power(X, starts, 0, plan, bins, 1.0, found)
+    frames = np.stack([X[:, start : start + n_times] for start in starts], axis=1).astype(float)
+    expected = power(frames, bins).reshape(-1, 2)
+    assert_allclose(found, expected, rtol=1e-12, atol=1e-13 * expected[:, 1].max())
+
+
+@pytest.mark.parametrize("n_times", [7, 11, 127, 770, 8750])
+def test_frames_of_other_lengths_are_transformed_by_scipy(n_times: int) -> None:
+    X: Floats = noise(3, 9000) + 7
+    first = np.array([0, 10, -1, 240, 9001 - n_times])
+    bands = Bands.of(low=(SFREQ / n_times, SFREQ / 4), high=(SFREQ / 4, SFREQ / 2.5))
+    found = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=bands)
+    assert np.isnan(found[[2, 4]]).all()
+    bins = np.array(band_bins(bands, duration=n_times / SFREQ, otherwise=""))
+    frames = np.stack([X[:, k : k + n_times] for k in (0, 10, 240)])
+    scale = 2 / n_times / np.sum(hann(n_times, sym=False) ** 2)
+    assert_allclose(found[[0, 1, 3]], scale * power(frames, bins), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_times", [125, 127, 128])
+def test_a_frame_is_the_same_whatever_lies_beside_it(n_times: int, dtype: type) -> None:
+    X: NDArray[np.floating[Any]] = noise(5, 9 * n_times).astype(dtype)
+    beside = X.copy()
+    beside[2, : 4 * n_times] = np.repeat([np.nan, 1e30, -np.inf, 0], n_times)
+    first = np.arange(9) * n_times
+    found, other = (band_variance_frames(x, first, n_times, sfreq=SFREQ, bands=ALPHA) for x in (X, beside))
+    is_same = np.ones((9, 5), dtype=bool)
+    is_same[:4, 2] = False
+    assert_array_equal(found[is_same], other[is_same])
+    alone = [
+        band_variance_frames(X[[k]], first[[i]], n_times, sfreq=SFREQ, bands=ALPHA)[0, 0]
+        for i in range(9)
+        for k in range(5)
+    ]
+    assert_array_equal(found.reshape(-1, 1), alone)
+    assert np.isnan(other[[0, 2], 2]).all()
+    assert_array_equal(other[[1, 3], 2], 0)
 
 
 def test_long_windows_in_one_frame_take_the_fast_transform() -> None:

@@ -93,7 +93,7 @@ def test_levels_and_bursts_of_a_muscle_that_works_now_and_then() -> None:
     assert_allclose(features_of(trial_of(emg), family=EMG(threshold=60e-6))["burst_rate"], 0)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.sampled_from([1e-3, 3.0, 1e3]), st.floats(-1, 1), st.integers(0, 100))
 def test_only_the_unit_and_never_the_offset_makes_a_difference(
     scale: float, offset: float, seed: int

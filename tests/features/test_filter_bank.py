@@ -161,7 +161,7 @@ def test_windows_filtered_from_rest_equal_what_torcheeg_computes(band):
     assert_allclose(0.5 * np.log2(2 * np.pi * np.e * ours[0, :, 0]), theirs, atol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_gaps_are_bridged_by_lines_for_the_filter_and_left_out_of_the_variance(data):
     x = noise(2, 600)

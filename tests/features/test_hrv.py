@@ -191,7 +191,7 @@ def test_every_window_is_as_it_is_alone() -> None:
             assert_allclose(row, ALL(alone, window).values[0], rtol=1e-9, atol=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.floats(0.35, 1.9), min_size=60, max_size=300),
     st.sets(st.integers(0, 299), max_size=20),
@@ -214,7 +214,7 @@ def test_it_does_not_matter_when_it_was(
             assert_allclose(one, other, rtol=1e-5, atol=1e-5, err_msg=str(name))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(0.4, 1.5), min_size=100, max_size=250), st.floats(1.01, 1.3))
 def test_slower_hearts_that_vary_as_much_in_proportion(lengths: list[float], factor: float) -> None:
     def of(seconds: list[float]) -> dict[str, float]:
@@ -230,7 +230,7 @@ def test_slower_hearts_that_vary_as_much_in_proportion(lengths: list[float], fac
             assert other[name] == pytest.approx(one[name], rel=1e-5, abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.floats(0.0, 4.0, allow_subnormal=False), max_size=60),
     st.lists(st.one_of(st.just(float("nan")), st.floats(-1.0, 5.0)), max_size=60),

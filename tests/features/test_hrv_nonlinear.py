@@ -39,7 +39,7 @@ def coloured(n: int, phi: float, seed: int) -> NDArray[np.float64]:
     return x
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0.4, 1.5), min_size=160, max_size=240))
 def test_sd1_is_rmssd_turned_by_45_degrees(lengths: list[float]) -> None:
     found = nonlinear(events_of(lengths))

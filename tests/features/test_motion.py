@@ -219,7 +219,7 @@ class TestSteps:
 
 
 class TestInvariances:
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(seed=st.integers(0, 2**32 - 1))
     def test_how_the_sensor_is_held_shows_only_in_the_axes(self, seed: int) -> None:
         acc = noise(seed)
@@ -230,7 +230,7 @@ class TestInvariances:
         names += ["enmo", "mad", "jerk_rms", "posture_spread", "step_rate"]
         assert_allclose(features_of(turn @ acc, *names), features_of(acc, *names), rtol=1e-6, atol=1e-9)
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(factor=st.floats(0.01, 100), seed=st.integers(0, 1000))
     def test_rotation_scales(self, factor: float, seed: int) -> None:
         data = noise(seed) * 50

@@ -94,7 +94,7 @@ def test_an_even_spectrum_has_full_entropy() -> None:
     assert_allclose(noise["low_high"], np.log(0.2 / 1.25), atol=0.35)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from([1e-3, 0.1, 700.0]), st.floats(-50, 50), st.integers(0, 1000))
 def test_only_depth_rvt_and_stretch_have_a_unit(scale: float, offset: float, seed: int) -> None:
     phase = np.cumsum(0.25 + 0.3 * np.random.default_rng(seed).normal(size=TIMES.size)) / SFREQ

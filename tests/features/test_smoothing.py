@@ -177,7 +177,7 @@ def test_a_constant_stays_what_it_is(smoothing, level):
 
 @pytest.mark.parametrize("smoothing", CAUSAL)
 @given(cut=st.integers(1, 11), seed=st.integers(0, 100), missing=st.sampled_from([0.0, 0.3]))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_a_causal_smoother_knows_nothing_of_later_windows(smoothing, cut, seed, missing):
     features = table(seed=seed, missing=missing)
     changed = features.copy(deep=True)
@@ -202,7 +202,7 @@ def test_what_is_not_called_causal_knows_of_later_windows(smoothing):
     lengths=st.lists(st.integers(1, 15), min_size=2, max_size=5),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_no_value_crosses_a_trial(smoothing, value, lengths, seed):
     features = table(lengths, seed=seed, missing=0.1)
     changed = features.copy(deep=True)

@@ -197,7 +197,7 @@ edges_of_channels = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(edges=edges_of_channels)
 def test_any_cutting_of_each_channel_gives_the_same_numbers(
     edges: dict[str, list[float]], wrist_batch: xr.Dataset

@@ -40,7 +40,7 @@ def streamed(stream, X, cuts):
     return np.concatenate([stream.push(chunk) for chunk in np.split(X, sorted(cuts), axis=1)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     cuts=st.lists(st.integers(0, 1500), max_size=12),
     sfreq=st.sampled_from([100.3, 128.0, 250.0]),
@@ -92,7 +92,7 @@ def test_a_window_comes_with_its_last_sample_and_not_before():
     assert np.flatnonzero(counts).tolist() == [127, 191, 255]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_gaps_are_held_for_the_filter_and_left_out_of_the_variance(data):
     X, n_times = walk(2, 700), 700

@@ -155,7 +155,7 @@ def test_blocks_of_windows_make_no_difference(family: Family, monkeypatch: pytes
     assert_array_equal(family(trial, windows).values, whole.values)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.floats(0.3, 90),
     st.floats(0.2, 60),

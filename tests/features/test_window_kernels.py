@@ -35,7 +35,7 @@ def by_numpy(x: np.ndarray) -> list[float]:
     return [present.size, own.mean(), own.std(), own.min(), own.max(), slope]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.integers(0, 10_000),
     st.lists(st.integers(-20, 120), max_size=5),

@@ -68,7 +68,7 @@ def test_every_graph_is_undirected_without_loops_and_in_one_piece(make, ch_names
 
 
 @each_graph
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), n=st.integers(6, 20))
 def test_relabelled_electrodes_relabel_the_graph(make, seed, n):
     places = on_sphere(n, seed)
@@ -195,7 +195,7 @@ def test_delaunay_is_the_planar_one_of_the_stereographic_projection(ch_names):
     assert_array_equal(delaunay(ch_names), expected)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6), n=st.integers(8, 40))
 def test_delaunay_is_planar_and_has_the_nearest_of_everyone(seed, n):
     places = on_sphere(n, seed)

@@ -65,7 +65,7 @@ def test_the_complete_graph_has_its_known_spectrum(n_nodes):
     assert_close(torch.linalg.eigvalsh(normalised_laplacian(adjacency)), expected / (n_nodes - 1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(2, 9), st.integers(0, 10**6), st.floats(0, 1))
 def test_spectra_lie_where_theory_puts_them(n_nodes, seed, density):
     adjacency = graph(n_nodes, seed, density) * (torch.arange(n_nodes) % 3 > 0).double().outer(

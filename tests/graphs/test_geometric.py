@@ -30,7 +30,7 @@ def weights(n_nodes: int = 6, seed: int = 0, *, symmetric: bool = True) -> Tenso
     return matrix + matrix.T if symmetric else matrix
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 9), st.integers(0, 10**6), st.booleans())
 def test_there_and_back_is_the_same(n_nodes, seed, symmetric):
     x, y = torch.randn(n_nodes, 5), torch.tensor([1])

@@ -26,7 +26,7 @@ def same(signal, kernel):
 
 
 @given(sizes, sizes, sizes, lengths, lengths, st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_each_signal_is_filtered_by_the_kernel_of_its_group(n_batch, n_filters, depth, n_times, n_taps, seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n_batch, n_filters, depth, n_times))
@@ -39,7 +39,7 @@ def test_each_signal_is_filtered_by_the_kernel_of_its_group(n_batch, n_filters, 
 
 
 @given(sizes, sizes, sizes, lengths, lengths, st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_moments_are_those_of_the_responses(n_batch, n_channels, n_filters, n_times, n_taps, seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n_batch, n_channels, n_times)) + rng.normal()
@@ -73,7 +73,7 @@ def test_moments_have_the_gradients_of_the_responses():
 
 
 @given(sizes, st.integers(1, 200), st.integers(1, 9))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_pooling_is_torchs(n_signals, n_times, size):
     x = torch.randn(2, n_signals, max(n_times, size), dtype=torch.float64)
     assert_allclose(average_pool(x, size), functional.avg_pool1d(x, size), atol=1e-12)

@@ -82,7 +82,7 @@ class TestParts:
 
 
 class TestInvariances:
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(factor=st.sampled_from([1e-3, 0.1, 3.7, 20.0]), shift=st.floats(-1, 50))
     def test_a_change_of_unit_changes_nothing_but_the_unit_and_a_level_only_the_tonic_part(
         self, recording, factor, shift

@@ -52,7 +52,7 @@ def test_the_splines_are_scipys_and_add_up_to_one():
         assert_allclose(basis[:, j], element(np.arange(10) / 10 + 3 - j), atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     n_per_knot=st.integers(2, 9),

@@ -22,7 +22,7 @@ class TestTheResponseToABurst:
         assert_allclose(t[skin.impulse_response(t).argmax()], skin.peak_time, atol=1e-4)
         assert_allclose(skin.peak_time, np.log(2 / 0.7) * 0.7 * 2 / 1.3)
 
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     @given(skin=constants)
     def test_its_area_is_one_and_the_step_response_is_its_integral(self, skin):
         t = np.linspace(0, 60 * skin.tau_decay, 300_001)
@@ -40,7 +40,7 @@ class TestTheResponseToABurst:
         assert_allclose(near.peak_time, same.peak_time, rtol=1e-4)
         assert_allclose(near.discretise(4.0).state, same.discretise(4.0).state, atol=1e-4)
 
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     @given(skin=constants)
     def test_half_of_it_is_lost_after_the_half_recovery_time(self, skin):
         at = skin.peak_time + skin.half_recovery_time()
@@ -53,7 +53,7 @@ class TestTheResponseToABurst:
 
 
 class TestExactSteps:
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     @given(skin=constants, sfreq=st.sampled_from([1.0, 4.0, 16.0, 700.0]))
     def test_they_are_the_matrix_exponential(self, skin, sfreq):
         rates = np.array([[-1 / skin.tau_rise, 0], [1 / skin.tau_decay, -1 / skin.tau_decay]])
@@ -64,7 +64,7 @@ class TestExactSteps:
         assert_allclose(steps.state, expected[:2, :2], atol=1e-12)
         assert_allclose(steps.drive, expected[:2, 2], atol=1e-12)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(skin=constants, seed=st.integers(0, 99))
     def test_a_stepwise_driver_gives_what_a_solver_of_odes_gives(self, skin, seed):
         rng = np.random.default_rng(seed)
@@ -135,7 +135,7 @@ class TestTheAffineForm:
         left = self.skin.solution(self.skin.time_constant, start=7.0, s=s) - self.skin.steady_state(s)
         assert_allclose(left, (7.0 - self.skin.steady_state(s)) / np.e)
 
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     @given(c=st.floats(0.01, 100))
     def test_its_constants_cannot_be_told_apart_singly(self, c):
         other = AffineEDA(

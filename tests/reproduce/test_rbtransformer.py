@@ -107,7 +107,7 @@ def test_deap_has_62_windows_a_trial_and_79360_in_all():
     assert_allclose(starts * 128, 117 * np.arange(62), rtol=1e-12)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(1e-3, 1e3), st.floats(-1e3, 1e3))
 def test_tokens_of_each_channel_know_neither_loudness_nor_offset(gain, offset):
     data = np.random.default_rng(1).normal(size=(2, 512))

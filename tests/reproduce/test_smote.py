@@ -12,7 +12,7 @@ from physioaffect.graphs import MLPClassifier
 from physioaffect.reproduce.smote import Smote, smote
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, 20), st.integers(2, 40), st.integers(0, 100))
 def test_classes_become_even_and_new_windows_lie_between_two_of_their_class(n_few, n_many, seed):
     rng = np.random.default_rng(seed)

@@ -96,7 +96,7 @@ def test_nothing_is_compared_across_a_gap() -> None:
     assert not artefacts(np.cumsum(np.nan_to_num(intervals, nan=20.0)), intervals).any.any()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.one_of(st.just(np.nan), st.floats(0.3, 2.0)), max_size=120))
 def test_an_interval_is_one_thing_at_most(values: list[float]) -> None:
     intervals = np.array(values)

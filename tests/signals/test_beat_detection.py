@@ -18,7 +18,7 @@ from physioaffect.signals.beat_detection import (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(n=st.integers(1, 200), size=st.integers(1, 60), seed=st.integers(0, 99))
 def test_moving_mean_is_scipys(n: int, size: int, seed: int) -> None:
     x = np.random.default_rng(seed).normal(size=n)

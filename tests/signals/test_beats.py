@@ -177,7 +177,7 @@ def test_flat_and_missing_signals_have_no_beats(find: Find, make: Any, sfreq: fl
     assert not known(find(np.full(round(60 * sfreq), level), sfreq=sfreq)).any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_what_is_trusted_is_plausible(data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 2**32 - 1))
@@ -257,7 +257,7 @@ def test_the_heart_rate_is_exact_half_way_and_linear_between() -> None:
     assert np.isnan(heart_rate(np.empty(0), np.empty(0), at)).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(st.just(np.nan), st.floats(0.3, 2.0)), min_size=1, max_size=20))
 def test_no_rate_is_drawn_across_a_gap(values: list[float]) -> None:
     intervals = np.array([np.nan, *values])

@@ -62,7 +62,7 @@ def test_a_sine_is_shared_as_butterworth_says(frequency: float, cutoff: float) -
     assert_allclose(phasic[middle], (1 - tonic_gain) * sine[middle], atol=1e-3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(1, 500))
 def test_it_is_linear_and_knows_no_direction_of_time(seed: int, n_times: int) -> None:
     eda, other = walk(seed, n_times), walk(seed + 1, n_times)

@@ -119,7 +119,7 @@ def test_the_ends_of_a_recording() -> None:
     assert np.isnan(responses.recovery_times).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.floats(-20, 20), st.sampled_from([1e-3, 7.0, 1e3]))
 def test_only_the_unit_and_never_the_level_makes_a_difference(seed: int, level: float, scale: float) -> None:
     phasic = np.cumsum(np.random.default_rng(seed).normal(scale=0.03, size=400))
@@ -132,7 +132,7 @@ def test_only_the_unit_and_never_the_level_makes_a_difference(seed: int, level: 
     assert_array_equal(one.peak_idx, scaled.peak_idx)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(0, 30))
 def test_nothing_from_far_away_makes_a_difference(seed: int, n_lost: int) -> None:
     rng = np.random.default_rng(seed)

@@ -127,7 +127,7 @@ def test_the_report_survives_json_and_tells_the_same_twice() -> None:
     assert "   T7: flat; interpolated" in text
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.permutations(range(len(CAP))), st.sampled_from([1.0, 4.2e5]))
 def test_neither_the_order_of_channels_nor_an_unknown_scale_matters(order: list[int], scale: float) -> None:
     eeg = spoilt()

@@ -93,7 +93,7 @@ class TestResponses:
 
 
 class TestBumps:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(
         st.sampled_from(sorted(BUMPS)),
         st.sampled_from([2.0, 5.0, 10.0]),
@@ -251,7 +251,7 @@ class TestReasons:
 
 
 class TestFacts:
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(st.integers(0, 100), st.integers(0, 1500), st.integers(1, 1500))
     def test_pieces_get_the_same_flags_as_the_whole(self, seed: int, first: int, length: int) -> None:
         rng = np.random.default_rng(seed)
@@ -265,7 +265,7 @@ class TestFacts:
         piece = eda_flags(eda[low:high], sfreq=4.0)
         assert_array_equal(piece[start - low : stop - low], eda_flags(eda, sfreq=4.0)[start:stop])
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(st.integers(0, 6), st.integers(0, 200))
     def test_a_shift_in_time_shifts_the_flags(self, seed: int, shift: int) -> None:
         eda = people(seed, duration=300)
@@ -277,7 +277,7 @@ class TestFacts:
             eda_flags(eda, sfreq=4.0, rules=rules)[300:],
         )
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.integers(0, 1000), st.floats(1, 20))
     def test_what_is_impossible_stays_so_when_it_grows(self, seed: int, factor: float) -> None:
         # The floor is the only absolute figure: a larger signal of the same shape has nothing less marked.

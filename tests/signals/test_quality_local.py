@@ -24,7 +24,7 @@ def values(seed: int, n_times: int) -> np.ndarray:
     return np.where(rng.random(n_times) < 0.2, np.nan, rng.normal(size=n_times))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(SEEDS, LENGTHS, REACH, REACH)
 def test_extremes(seed: int, n_times: int, before: int, after: int) -> None:
     x = values(seed, n_times)
@@ -38,7 +38,7 @@ def test_extremes(seed: int, n_times: int, before: int, after: int) -> None:
     assert_array_equal(lowest_at(x, idx, before=before, after=after), np.array(expected)[idx])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, LENGTHS, st.integers(1, 90))
 def test_means(seed: int, n_times: int, n_samples: int) -> None:
     x = values(seed, n_times)
@@ -48,7 +48,7 @@ def test_means(seed: int, n_times: int, n_samples: int) -> None:
     assert_allclose(moving_mean(x, n_samples), expected, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, LENGTHS, REACH, REACH)
 def test_spreading(seed: int, n_times: int, before: int, after: int) -> None:
     mask = np.random.default_rng(seed).random(n_times) < 0.1
@@ -57,7 +57,7 @@ def test_spreading(seed: int, n_times: int, before: int, after: int) -> None:
     assert_array_equal(spread(mask, before=before, after=after), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, LENGTHS, st.integers(1, 10))
 def test_runs_that_last(seed: int, n_times: int, fewest: int) -> None:
     mask = np.random.default_rng(seed).random(n_times) < 0.7

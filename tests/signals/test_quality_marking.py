@@ -119,7 +119,7 @@ class TestWorn:
         signals = band(off=(-3600, 7200), warmth=ROOM)
         assert not has(mark({alone: signals[alone]})[alone], Flag.OFF_BODY).any()
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(st.integers(200, 700), st.integers(200, 400), st.integers(0, 3))
     def test_taken_off_for_a_while(self, begin: int, duration: int, seed: int) -> None:
         end = begin + duration
@@ -191,7 +191,7 @@ class TestSettling:
 
 
 class TestClocks:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(
         st.floats(-30, 30),
         st.floats(-30, 30),
@@ -222,7 +222,7 @@ class TestClocks:
         assert times[0] == pytest.approx(5, abs=1 / 32)
         assert times[-1] == pytest.approx(15, abs=1 / 32)
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(
         st.integers(0, 1500),
         st.integers(1, 300),
@@ -375,7 +375,7 @@ class TestTables:
         assert_allclose(table.coverage.sel(signal="hr"), [1, 1, 1, 1, 0])
         assert_allclose(table.share.sel(signal="hr", reason="gap"), [0, 0, 0, 0, 1])
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(st.integers(0, 1000), st.floats(-20, 100), st.floats(0.5, 60))
     def test_what_is_not_covered_has_a_reason(self, seed: int, start: float, duration: float) -> None:
         rng = np.random.default_rng(seed)

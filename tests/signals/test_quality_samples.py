@@ -36,7 +36,7 @@ def pulse(sfreq: float, duration: float = 20.0, step: float = 0.01) -> np.ndarra
 
 
 class TestFlat:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.floats(0, 15), st.floats(0.1, 4), st.sampled_from(RATES))
     def test_as_long_as_it_lasts_and_nothing_else(self, start: float, duration: float, sfreq: float) -> None:
         x = pulse(sfreq, step=1e-9)
@@ -65,7 +65,7 @@ class TestFlat:
 
 
 class TestClipped:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     # A cut that takes less off a wave than 5 % of its range passes for a round top.
     @given(st.floats(0.6, 0.9), st.sampled_from(RATES[1:]), st.floats(1e-3, 1e6), st.booleans())
     def test_a_cut_wave_is_found_where_it_is_cut(
@@ -124,7 +124,7 @@ class TestClipped:
         for x in (np.empty(0), np.ones(1), np.ones(500), np.full(500, np.nan)):
             assert not clipped(x, sfreq=250).any()
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.integers(0, 900), st.integers(1, 600))
     def test_pieces_get_the_same_flags_as_the_whole(self, first: int, length: int) -> None:
         x = np.clip(pulse(64.0, duration=30), -110, 80)
@@ -238,7 +238,7 @@ class TestMotion:
         # Both axes are sines of amplitude 1 with two whole periods in the mean that is taken off.
         assert_allclose(motion_level(turning, sfreq=32)[64:-64], 1, rtol=0.05)
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(st.integers(0, 1000), st.floats(0.1, 10))
     def test_it_scales_and_does_not_know_the_axes(self, seed: int, scale: float) -> None:
         acc = np.random.default_rng(seed).normal(size=(3, 400))
@@ -248,7 +248,7 @@ class TestMotion:
             motion_level(scale * rotation @ acc + 5, sfreq=32)[32:-32], scale * level[32:-32], rtol=1e-6
         )
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.floats(5, 20), st.floats(1, 5), st.sampled_from([32.0, 64.0]))
     def test_a_shake_is_found_where_it_was(self, start: float, duration: float, sfreq: float) -> None:
         times = np.arange(0, 30, 1 / sfreq)

@@ -113,7 +113,7 @@ def test_flags_are_carried_and_what_they_cover_takes_no_part() -> None:
     assert_allclose(down.data[0][down.flags == 0], 2, rtol=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 20000))
 def test_a_part_gives_the_same_samples_as_the_whole(n_cut: int) -> None:
     rng = np.random.default_rng(0)

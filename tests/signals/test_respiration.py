@@ -51,7 +51,7 @@ def test_an_asymmetric_wave_has_its_inspiration(share: float) -> None:
     assert_allclose(breaths.depths, 2, rtol=0.02)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sampled_from([1e-3, 0.5, 700.0]), st.floats(-50, 50), st.integers(0, 1000))
 def test_neither_unit_nor_offset_makes_a_difference(scale: float, offset: float, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -88,7 +88,7 @@ def test_bins_of_equal_mass_have_as_equal_counts_as_ties_allow():
     binning=st.sampled_from(["width", "mass"]),
     kind=st.sampled_from(["top", "classwise"]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_error_is_that_of_the_curve_and_does_not_depend_on_order(seed, binning, kind):
     truth, p = drawn(60, seed)
     options = {"binning": binning, "kind": kind, "n_bins": 7}

@@ -28,7 +28,7 @@ def enumerated(differences):
 
 
 @given(differences=st.lists(st.integers(-6, 6), min_size=1, max_size=10))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_sign_flips_are_counted_exactly_with_ties_and_zeros(differences):
     p, is_exact = sign_flip(np.array(differences) / 10)
     assert is_exact
@@ -120,7 +120,7 @@ def test_wilcoxon_of_many_subjects_goes_over_to_scipys_normal_approximation(n):
 
 
 @given(pair=PAIRS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_swapping_two_models_changes_signs_only(pair):
     a, b = pair
     one, other = compare_paired(a, b), compare_paired(b, a)
@@ -135,7 +135,7 @@ def test_swapping_two_models_changes_signs_only(pair):
 
 
 @given(pair=PAIRS, shift=st.integers(-3, 3), scale=st.sampled_from([0.5, 3.0]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_change_of_unit_changes_no_p(pair, shift, scale):
     a, b = pair
     before, after = compare_paired(a, b), compare_paired(scale * a + shift, scale * b + shift)

@@ -42,7 +42,7 @@ class TestTrialWithinSubject:
         # Binomial with SD 29.
         assert np.abs(counts - 1000).max() < 4 * 29
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=5), min_size=1, max_size=4))
     def test_the_number_of_relabellings_is_multinomial(self, labels):
         exchange = exchange_of(coords_of(labels), "rating", level="trial")

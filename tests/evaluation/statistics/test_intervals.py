@@ -57,7 +57,7 @@ def test_the_bootstrap_leans_to_the_long_tail():
 
 @pytest.mark.parametrize("method", METHODS)
 @given(scores=SCORES, shift=st.integers(-3, 3), scale=st.sampled_from([-2.0, -1.0, 0.25, 10.0]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_an_interval_moves_and_scales_with_the_scores(method, scores, shift, scale):
     before = mean_interval(scores, method=method, n_resamples=499)
     after = mean_interval(scale * scores + shift, method=method, n_resamples=499)
@@ -68,7 +68,7 @@ def test_an_interval_moves_and_scales_with_the_scores(method, scores, shift, sca
 
 @pytest.mark.parametrize("method", METHODS)
 @given(scores=SCORES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_more_confidence_is_a_wider_interval_around_the_mean(method, scores):
     narrow, wide = (mean_interval(scores, method=method, n_resamples=999, level=q) for q in (0.8, 0.95))
     assert wide.low <= narrow.low <= narrow.mean <= narrow.high <= wide.high

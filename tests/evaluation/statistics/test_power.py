@@ -43,7 +43,7 @@ def test_power_is_the_share_of_simulated_studies():
 
 
 @given(n=st.integers(3, 300), sd=st.floats(0.01, 10), power=st.floats(0.1, 0.99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_detectable_difference_is_the_inverse_of_power(n, sd, power):
     difference = detectable_difference(n, sd, power=power)
     assert_allclose(power_of(n, difference, sd), power, atol=1e-6)
