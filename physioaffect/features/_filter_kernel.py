@@ -20,7 +20,7 @@ from physioaffect.features._filter_vectors import filter_rows, lay_out_tile, sum
 
 __all__ = ["filter_causal", "filter_zero_phase", "native"]
 
-# Compiled into this, and numba sees changes of this file only: _filter_vectors.py d9149a91b3376213
+# Compiled into this, and numba sees changes of this file only: _filter_vectors.py 344b1cdcabf14ec7
 
 # Instants that are laid out at once: they fill a third of the fastest cache.
 _STRIP = 128

@@ -12,6 +12,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 
+from physioaffect.features import _plain_vectors
 from physioaffect.features._vectors import (
     DOUBLE,
     NO_SIGNS,
@@ -25,7 +26,7 @@ from physioaffect.features._vectors import (
 
 __all__ = ["filter_rows", "lay_out_tile", "sum_rows"]
 
-# Compiled into this, and numba sees changes of this file only: _vectors.py 41aab81c817c8a33
+# Compiled into this, and numba sees changes of this file only: _vectors.py 3c7563e0d04afa9f
 
 # A filter that only rings into silence comes to numbers so small that a processor takes a hundred times as
 # long for each; this many times the smallest normal number is forgotten.
@@ -81,7 +82,7 @@ def _each_row(call: Call, take: Callable[[Any, Any], None], *, is_difference: bo
         state.store(builder.load(one), integer(k))
 
 
-@written
+@written(plain=_plain_vectors.filter_rows)
 def filter_rows(
     typing: Any, x: Any, begin: Any, end: Any, numbers: Any, state: Any, y: Any, sections: Any, lanes: Any
 ) -> Any:
@@ -100,7 +101,7 @@ def filter_rows(
     return types.void(x, types.intp, types.intp, numbers, state, y, sections, lanes), write
 
 
-@written
+@written(plain=_plain_vectors.sum_rows)
 def sum_rows(
     typing: Any, x: Any, begin: Any, end: Any, numbers: Any, state: Any, present: Any, weights: Any,
     sums: Any, is_difference: Any, sections: Any, lanes: Any,
@@ -134,7 +135,7 @@ def sum_rows(
     return signature, write
 
 
-@written
+@written(plain=_plain_vectors.lay_out_tile)
 def lay_out_tile(typing: Any, X: Any, time: Any, room: Any, row: Any, tile: Any, lanes: Any) -> Any:
     """Put differences of samples two apart at ``len(tile)`` instants from ``time`` on into rows of a room.
 

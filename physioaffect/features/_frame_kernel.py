@@ -21,7 +21,7 @@ from physioaffect.features._frame_vectors import add_power, butterflies, lay_out
 
 __all__ = ["N_LANES", "Plan", "frame_power", "plan_of"]
 
-# Compiled into this, and numba sees changes of this file only: _frame_vectors.py aadfb566a4caad89
+# Compiled into this, and numba sees changes of this file only: _frame_vectors.py e86fa935e44cfd5f
 
 N_LANES = 8
 _LANES = (0,) * N_LANES

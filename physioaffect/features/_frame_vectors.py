@@ -11,6 +11,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 
+from physioaffect.features import _plain_vectors
 from physioaffect.features._vectors import (
     DOUBLE,
     NO_SIGNS,
@@ -25,7 +26,7 @@ from physioaffect.features._vectors import (
 
 __all__ = ["add_power", "butterflies", "lay_out_frames", "taper_rows"]
 
-# Compiled into this, and numba sees changes of this file only: _vectors.py 41aab81c817c8a33
+# Compiled into this, and numba sees changes of this file only: _vectors.py 3c7563e0d04afa9f
 
 _tools: Any = cgutils
 
@@ -106,7 +107,7 @@ def _transformed(x: list[_Complex]) -> list[_Complex]:
     return [first, *there, *reversed(mirrored)]
 
 
-@written
+@written(plain=_plain_vectors.butterflies)
 def butterflies(
     typing: Any, re: Any, im: Any, row: Any, apart: Any, turns: Any, turn: Any, out_re: Any, out_im: Any,
     to: Any, out_apart: Any, count: Any, radix: Any, lanes: Any,
@@ -154,7 +155,7 @@ def butterflies(
     return signature, write
 
 
-@written
+@written(plain=_plain_vectors.add_power)
 def add_power(
     typing: Any, re: Any, im: Any, first: Any, stop: Any, n: Any, turns: Any, total: Any, lanes: Any
 ) -> Any:
@@ -189,7 +190,7 @@ def add_power(
     return types.void(re, im, types.intp, types.intp, types.intp, turns, total, lanes), write
 
 
-@written
+@written(plain=_plain_vectors.lay_out_frames)
 def lay_out_frames(
     typing: Any, X: Any, places: Any, time: Any, before: Any, even: Any, odd: Any, lanes: Any
 ) -> Any:
@@ -218,7 +219,7 @@ def lay_out_frames(
     return types.void(X, places, types.intp, before, even, odd, lanes), write
 
 
-@written
+@written(plain=_plain_vectors.taper_rows)
 def taper_rows(typing: Any, even: Any, odd: Any, taper: Any, n_pairs: Any, share: Any, lanes: Any) -> Any:
     """Take the mean away from frames and multiply them by a taper; ``share`` is a sample's in the mean."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from llvmlite import ir  # type: ignore[import-untyped]
+from numba import config
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -34,12 +35,17 @@ __all__ = [
 NO_SIGNS = ("nsz",)
 DOUBLE = ir.DoubleType()
 _tools: Any = cgutils
+_config: Any = config
 
 
-def written(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let numba's compiler take the instructions that a function writes."""
-    made: Callable[..., Any] = intrinsic(function)
-    return made
+def written(plain: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let numba's compiler take the instructions that a function writes; ``plain`` stands in uncompiled."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        made: Callable[..., Any] = plain if _config.DISABLE_JIT else intrinsic(function)
+        return made
+
+    return decorate
 
 
 class Call(NamedTuple):
