@@ -12,9 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from joblib import Parallel, delayed
-
 from physioaffect.errors import DataError, RunError
+from physioaffect.head_start import run_here
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -51,7 +50,8 @@ def run_all(
     shared : sequence
         What all calls need; on a cluster every worker gets it once.
     n_jobs : int
-        Calls at a time on this machine, through joblib and its `joblib.parallel_config`.
+        Calls at a time on this machine, through joblib and its `joblib.parallel_config`. Worker processes are
+        started only where more than seconds of work are left (`physioaffect.head_start`).
     client : distributed.Client, optional
         A Dask cluster, which is used instead. Lost workers' tasks are repeated on others.
     is_ordered : bool
@@ -74,14 +74,12 @@ def run_all(
     """
     folder = str(Path.cwd())
     if client is None:
-        way = "generator" if is_ordered else "generator_unordered"
-        yield from Parallel(n_jobs=n_jobs, return_as=way)(
-            delayed(_here)(folder, function, item, *shared) for item in items
-        )
-        return
+        numbered = run_here(partial(_with_shared, folder, function, shared), items, n_jobs=n_jobs)
+    else:
+        numbered = _on_cluster(partial(_call, folder, function), items, shared, client)
     done: dict[int, Any] = {}
     n_given = 0
-    for number, result in _on_cluster(partial(_call, folder, function), items, shared, client):
+    for number, result in numbered:
         if not is_ordered:
             yield result
             continue
@@ -89,6 +87,10 @@ def run_all(
         while n_given in done:
             yield done.pop(n_given)
             n_given += 1
+
+
+def _with_shared(folder: str, function: Callable[..., Any], shared: Sequence[Any], item: Any) -> Any:
+    return _here(folder, function, item, *shared)
 
 
 def _here(folder: str, function: Callable[..., Any], item: Any, *shared: Any) -> Any:

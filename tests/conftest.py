@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,8 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 from support.pages_of_docs import DOCS
+
+from physioaffect import head_start
 
 # Whichever example comes first may have to compile; `make bench` looks at time.
 settings.register_profile("untimed", settings(), deadline=None)
@@ -23,6 +26,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if getattr(config.option, "numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def workers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give tasks to worker processes however short they are."""
+    there = threading.Event()
+    there.set()
+    monkeypatch.setattr(head_start, "_are_started", there)
 
 
 @pytest.fixture(scope="session")

@@ -124,6 +124,7 @@ def test_json_is_for_scripts(small_dreamer, tmp_path):
     assert content["run"]["request"]["seed"] == 0
 
 
+@pytest.mark.usefixtures("workers_at_once")
 def test_the_same_command_gives_the_same_predictions(small_dreamer, tmp_path):
     written = []
     for name in ("a", "b"):

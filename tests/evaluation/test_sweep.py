@@ -216,6 +216,7 @@ def test_a_run_without_its_report_is_not_finished(finished, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("workers_at_once")
 def test_two_sweeps_give_the_same_bytes(finished, folder):
     run_experiment(read(folder), n_jobs=2)
     ours, theirs = (files_of(root / "results" / "small") for root in (folder, finished))

@@ -98,7 +98,10 @@ def codes(coords: pd.DataFrame, level: str) -> NDArray[np.intp]:
     >>> codes(coords, "subject"), codes(coords, "trial")
     (array([0, 0, 1, 1]), array([0, 1, 2, 3]))
     """
-    numbers = coords.groupby(list(LEVELS[level]), sort=False, observed=True).ngroup()
+    numbers = np.zeros(len(coords), dtype=np.intp)
+    for column in LEVELS[level]:  # A tenth of the time of grouping by all of them.
+        own, found = pd.factorize(coords[column], use_na_sentinel=False)
+        numbers = pd.factorize(numbers * len(found) + own)[0]
     return np.asarray(numbers, dtype=np.intp)
 
 

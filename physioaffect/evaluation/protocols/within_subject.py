@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,7 +38,7 @@ def _at_most_five(labels: NDArray[Any], rng: np.random.Generator) -> Indices | s
         return lacking
     splitter: StratifiedKFold | KFold
     if is_categorical(labels):
-        n_rarest = int(pd.Series(labels).value_counts().min())
+        n_rarest = min(_counts(labels).values())
         splitter = StratifiedKFold(min(5, n_rarest), shuffle=True, random_state=seed)
     else:
         splitter = KFold(min(5, len(labels)), shuffle=True, random_state=seed)
@@ -66,10 +67,15 @@ def _lacking(labels: NDArray[Any]) -> str:
     """What a person has too little of, in words: two trials of each class let training know every class."""
     if not is_categorical(labels):
         return f"{len(labels)} trial" if len(labels) < 2 else ""
-    counts = pd.Series(labels).value_counts()
-    if len(counts) < 2 or counts.min() < 2:
+    counts = _counts(labels)
+    if len(counts) < 2 or min(counts.values()) < 2:
         return ", ".join(f"{count} of {name!r}" for name, count in counts.items())
     return ""
+
+
+def _counts(labels: NDArray[Any]) -> dict[Any, int]:
+    """How many trials each class has, the most frequent first."""
+    return dict(Counter(labels.tolist()).most_common())
 
 
 def _protocol(name: str, dealt: _Deal, needs: str) -> Protocol:
