@@ -223,7 +223,8 @@ class _Plan(NamedTuple):
     def split(self, n_groups: int) -> list[_Plan]:
         """Deal the bands out to as many groups, if there are enough."""
         n_groups = min(n_groups, len(self.bands))
-        return [_Plan._make(column[group::n_groups] for column in self) for group in range(n_groups)]
+        # Contiguous, as whole plans are: the kernels are compiled for each layout of each argument.
+        return [_Plan._make(column[group::n_groups].copy() for column in self) for group in range(n_groups)]
 
 
 class _Cuts(NamedTuple):
@@ -290,7 +291,9 @@ def _filtered(
     width = 2 * n_in_vector if len(x) > n_in_vector else n_in_vector
     markers = (0,) * (filters.shape[1] // 2), (0,) * width, (0,) * n_in_vector
     for first in range(0, len(x), width):
-        rows, found = x[first : first + width], out[:, first : first + width]
+        rows = x[first : first + width]
+        # Contiguous, for the same reason as in `_Plan.split`.
+        found = np.empty((len(out), len(rows), len(filters)))
         there = present if present is None else present[first : first + width]
         if band_filter.phase == "causal":
             before = rows[:, 0].copy() if band_filter.start == "steady" else np.zeros_like(rows[:, 0])
@@ -299,6 +302,7 @@ def _filtered(
             n_chunk = min(max(_CHUNK, 2 * int(n_warm.max())), x.shape[1] + int(n_pad.max()))
             rooms = scratch("rooms", (len(filters) + (present is not None), n_chunk, width), filters.dtype)
             filter_zero_phase(rows, there, filters, n_pad, n_warm, cuts[:3], *markers, rooms, found)
+        out[:, first : first + width] = found
     return out
 
 

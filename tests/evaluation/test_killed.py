@@ -48,7 +48,7 @@ def test_an_evaluation_killed_at_random_moments(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", range(1, 3))
 def test_an_evaluation_killed_at_ten_random_moments(tmp_path, seed):
     told = kill("classical", tmp_path, seed=seed, n_kills=10)
     assert len(told["stages"]) == 10
