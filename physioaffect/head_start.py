@@ -15,9 +15,9 @@ from joblib.parallel import LokyBackend, get_active_backend
 
 __all__ = ["run_here"]
 
-# Worker processes need some seconds to start and to import what they call: they are asked for once a second
-# has gone by and more than this is left.
-_SECONDS_TO_SEE = 1.0
+# Worker processes need some seconds to start and to import what they call: after half a second they are asked
+# for, if more than this is left.
+_SECONDS_TO_SEE = 0.5
 _SECONDS_TO_START = 3.0
 _SECONDS_BETWEEN = 0.1
 
