@@ -7,7 +7,6 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from queue import SimpleQueue
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -56,13 +55,10 @@ def run_here(call: Callable[..., Any], items: Sequence[Any], *, n_jobs: int) -> 
         yield from pool(delayed(_numbered)(call, number, item) for number, item in enumerate(items))
         return
     start = _HeadStart(pool, call, items)
-    watcher = threading.Thread(target=start.watch, daemon=True)
-    watcher.start()
     try:
         yield from start.run()
     finally:  # After an error, too, or if nobody wants the rest.
-        start.is_over.set()
-        start.is_abandoned.set()
+        start.end()
 
 
 def _numbered(call: Callable[..., Any], number: int, item: Any) -> tuple[int, Any]:
@@ -81,13 +77,16 @@ class _HeadStart:
         self.todo = deque(enumerate(items))
         self.n_done = 0
         self.began = time.monotonic()
-        self.is_over = threading.Event()
-        self.is_abandoned = threading.Event()
-        # (number, result) of a worker, what it raised, and None at the end.
-        self.told: SimpleQueue[tuple[int, Any] | BaseException | None] = SimpleQueue()
+        # Nothing is left to begin; workers have been asked or never will be; nobody wants more.
+        self.is_begun, self.is_decided, self.is_over = (threading.Event() for _ in range(3))
+        # What comes from workers, and what went wrong in asking them.
+        self.results: Any = iter(())
+        self.error: BaseException | None = None
+        self.watcher = threading.Thread(target=self._watch, daemon=True)
 
     def run(self) -> Iterator[tuple[int, Any]]:
         """Work until nothing is left to begin, then wait for the workers."""
+        self.watcher.start()
         while True:
             try:
                 number, item = self.todo.popleft()
@@ -95,38 +94,44 @@ class _HeadStart:
                 break
             yield number, self.call(item)
             self.n_done += 1
-        self.is_over.set()
-        while (told := self.told.get()) is not None:
-            if isinstance(told, BaseException):
-                raise told
+        self.is_begun.set()
+        self.is_decided.wait()
+        if self.error is not None:
+            raise self.error
+        for told in self.results:  # noqa: UP028  `yield from` would stop the workers from this thread.
             yield told
 
-    def watch(self) -> None:
-        """Wait until it is clear that workers pay, and hand them what nobody has begun."""
-        try:
-            while not self.is_over.wait(_SECONDS_BETWEEN):
-                gone = time.monotonic() - self.began
-                if gone > _SECONDS_TO_SEE and len(self.todo) * gone / (self.n_done + 1) > _SECONDS_TO_START:
-                    self._hand_over()
-                    break
-        except BaseException as error:
-            self.told.put(error)
-        self.told.put(None)
+    def end(self) -> None:
+        """Stop the watcher, and the workers if they are not done."""
+        self.todo.clear()
+        self.is_begun.set()
+        self.is_over.set()
+        self.watcher.join()
+
+    def _watch(self) -> None:
+        while not self.is_begun.wait(_SECONDS_BETWEEN):
+            gone = time.monotonic() - self.began
+            if gone > _SECONDS_TO_SEE and len(self.todo) * gone / (self.n_done + 1) > _SECONDS_TO_START:
+                self._hand_over()
+                break
+        self.is_decided.set()
+        self.is_over.wait()
+        # Here, because joblib wants workers to be stopped by the thread that has asked them.
+        if hasattr(self.results, "close"):
+            with warnings.catch_warnings():  # That tasks are cancelled is what is wanted.
+                warnings.simplefilter("ignore")
+                self.results.close()
 
     def _hand_over(self) -> None:
         rest = []
         while self.todo:
             try:
                 rest.append(self.todo.pop())
-            except IndexError:
+            except IndexError:  # Begun here a moment ago.
                 break
         rest.reverse()
         _are_started.set()
-        results: Any = self.pool(delayed(_numbered)(self.call, number, item) for number, item in rest)
-        for result in results:
-            self.told.put(result)
-            if self.is_abandoned.is_set():
-                with warnings.catch_warnings():  # That tasks are cancelled is what is wanted.
-                    warnings.simplefilter("ignore")
-                    results.close()
-                break
+        try:
+            self.results = self.pool(delayed(_numbered)(self.call, number, item) for number, item in rest)
+        except BaseException as error:  # It is raised where somebody waits for results.
+            self.error = error
