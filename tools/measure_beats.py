@@ -169,6 +169,8 @@ def main() -> None:
     """Print the tables."""
     folder = Path(sys.argv[1])
     paths = sorted(folder.glob("S*_E4.zip"))
+    if not paths:
+        sys.exit(f"{folder} has no exports such as S01_E4.zip: name the folder of Stress-Predict.")
     finders: dict[str, Find] = {"`beats_from_ppg`": trusted}
     if "--peer" in sys.argv:
         finders["NeuroKit2 default"] = default_peaks
