@@ -18,14 +18,13 @@ from physioaffect.errors import DataError, RunError
 from physioaffect.features.extraction import Shape, SubjectFeatures
 from physioaffect.features.stored import FORMAT, MARK, group_key
 from physioaffect.features.zarr_group import (
-    Encoded,
     Group,
     below,
     encode_arrays,
     has_all,
     read_attributes,
     read_group,
-    write_array,
+    write_arrays,
     write_group,
 )
 from physioaffect.whole_file import sync_folder
@@ -39,9 +38,6 @@ _FORGOTTEN = 86_400
 
 # How often to look at what other processes may be changing.
 _N_TRIES = 10
-
-# Threads that write a subject.
-_N_WRITING = 4
 
 
 @contextmanager
@@ -60,12 +56,7 @@ class Pending(NamedTuple):
     folder: Path
     nodes: dict[str, Any]
     attributes: dict[str, Any]
-    writing: list[Future[None]]
-
-
-def _write(folder: Path, arrays: Sequence[Encoded]) -> None:
-    for array in arrays:
-        write_array(folder, array)
+    writing: Future[None]
 
 
 class StoreFolder:
@@ -137,14 +128,12 @@ class StoreFolder:
 
     @_said_plainly()
     def prepare(self, one: SubjectFeatures) -> Pending:
-        """Write a subject's arrays where nobody looks for them, in threads of the pool."""
+        """Write a subject's arrays where nobody looks for them, in a thread of the pool."""
         folder = self.partial / uuid.uuid4().hex
         folder.mkdir()
         arrays = [] if one.features is None else encode_arrays(one.features)
-        # Others wait for the disk while the next subject is computed: few, because each interrupts whoever
-        # computes.
-        shares = [arrays[first::_N_WRITING] for first in range(min(_N_WRITING, len(arrays)))]
-        writing = [self.pool.submit(_write, folder, share) for share in shares]
+        # Another thread waits for the disk while the next subject is computed.
+        writing = self.pool.submit(write_arrays, folder, arrays)
         shape = Shape({}, 0, "") if one.features is None else Shape.of(one.features)
         families = [] if one.features is None else [str(name) for name in one.features.data_vars]
         exclusions = [asdict(item) for item in one.exclusions]
@@ -157,8 +146,7 @@ class StoreFolder:
     def publish(self, waiting: Sequence[Pending], store_key: str) -> None:
         """Give prepared groups their key and their place."""
         for one in waiting:
-            for future in one.writing:
-                future.result()
+            one.writing.result()
             attributes = one.attributes | {"key": group_key(store_key, one.subject)}
             write_group(one.folder, attributes, one.nodes)
             sync_folder(one.folder)

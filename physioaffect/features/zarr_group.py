@@ -13,7 +13,7 @@ import json
 import math
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from physioaffect.errors import DataError
 from physioaffect.features.zarr_text import decode_texts, encode_texts
-from physioaffect.whole_file import write_synced
+from physioaffect.whole_file import write_all_synced, write_synced
 
 __all__ = [
     "Encoded",
@@ -35,7 +35,7 @@ __all__ = [
     "read_array",
     "read_attributes",
     "read_group",
-    "write_array",
+    "write_arrays",
     "write_group",
 ]
 
@@ -128,7 +128,7 @@ class Encoded(NamedTuple):
 
 
 def encode_arrays(table: xr.Dataset) -> list[Encoded]:
-    """Encode a table's arrays for `write_array`.
+    """Encode a table's arrays for `write_arrays`.
 
     Parameters
     ----------
@@ -170,13 +170,18 @@ def encode_arrays(table: xr.Dataset) -> list[Encoded]:
     return arrays
 
 
-def write_array(folder: Path, array: Encoded) -> None:
-    """Write one array's folder into that of its group, durably."""
-    path = folder / array.name
-    path.mkdir()
-    write_synced(path / _chunk_name(len(array.node["shape"])), array.chunk)
-    # A new file's name reaches the disk with its content; `has_all` would miss it if not.
-    write_synced(path / _NODE, _json(array.node))
+def write_arrays(folder: Path, arrays: Sequence[Encoded]) -> None:
+    """Write arrays' folders into that of their group, durably."""
+    write_all_synced(_files(folder, arrays))
+
+
+def _files(folder: Path, arrays: Sequence[Encoded]) -> Iterator[tuple[Path, bytes | memoryview]]:
+    for array in arrays:
+        path = folder / array.name
+        path.mkdir()
+        yield path / _chunk_name(len(array.node["shape"])), array.chunk
+        # A new file's name reaches the disk with its content; `has_all` would miss it if not.
+        yield path / _NODE, _json(array.node)
 
 
 def write_group(folder: Path, attributes: Mapping[str, Any], nodes: Mapping[str, Any]) -> Path:

@@ -1,24 +1,17 @@
 """Differential entropy beside SciPy, and the limits of the machine: run with `make bench`."""
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pytest
-from joblib import cpu_count, parallel_config
 from scipy.signal import butter, sosfilt, sosfiltfilt
 
-from physioaffect.datasets import DEAP, World
 from physioaffect.features import (
     SEED_BANDS,
     BandFilter,
     DifferentialEntropy,
     Recipe,
     features_of_trial,
-    save_features,
 )
 from physioaffect.features.filter_bank import band_variance_filtered
 from physioaffect.features.stft import band_variance_frames
@@ -120,30 +113,3 @@ def bench_seed_windows(benchmark, way):
         rounds=5,
         warmup_rounds=1,
     )
-
-
-@pytest.fixture(scope="module")
-def deap(tmp_path_factory) -> Iterator[Path]:
-    """All 32 people, simulated at full size: two minutes and 3.3 GB, which are removed at the end."""
-    assert DEAP.simulate is not None
-    folder = tmp_path_factory.mktemp("deap")
-    yield DEAP.simulate(folder / "deap", World())
-    shutil.rmtree(folder)
-
-
-@pytest.mark.benchmark(group="whole DEAP, 32 files of 103 MB, to differential entropy on disk")
-@pytest.mark.parametrize("estimator", ["stft", "bandpass"])
-def bench_whole_deap(benchmark, deap, tmp_path, estimator):
-    family = DifferentialEntropy(bands=BANDS, estimator=estimator)
-    recipe = Recipe(windows=Windowing(duration=1), features=(family,))
-
-    def fresh() -> tuple[tuple[Path], dict[str, Any]]:
-        # Of its own for each round: ext4 makes files slowly in the seconds after as many were deleted.
-        return (tmp_path / f"{uuid4()}.zarr",), {}
-
-    def once(out: Path) -> None:
-        # As the command `physioaffect features` does.
-        with parallel_config(backend="threading"):
-            save_features(DEAP, deap, recipe, out, n_jobs=cpu_count())
-
-    benchmark.pedantic(once, setup=fresh, rounds=5, warmup_rounds=1)

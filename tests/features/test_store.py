@@ -1,5 +1,7 @@
 """Features on disk: what was made comes back, nothing else does, and nothing of others is touched."""
 
+import errno
+import itertools
 import json
 import multiprocessing
 import os
@@ -640,6 +642,50 @@ def test_a_full_disk_is_said_plainly_and_leaves_nothing_wrong(tmp_path, n_bytes)
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     with pytest.raises(DataError, match=r"holds no features|not finished"):
         open_features(tmp_path / "out.zarr")
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    assert_same(open_features(out), extract(dataset, tmp_path / "raw", RECIPE).features)
+
+
+def test_all_files_of_a_group_are_on_the_disk_before_it_has_its_place(tmp_path, monkeypatch):
+    dataset, _ = made(tmp_path / "raw", n_subjects=1)
+    synced: list[int] = []
+    lacking: list[set[str]] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def note(handle: int) -> None:
+        fsync(handle)
+        synced.append(os.fstat(handle).st_ino)
+
+    def watched(self: Path, target: Path) -> Path:
+        files = {str(item.relative_to(self)): item.stat().st_ino for item in self.rglob("*")}
+        is_file = {name for name in files if (self / name).is_file()}
+        lacking.append({name for name in is_file if files[name] not in synced})
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(Path, "rename", watched)
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    assert lacking == [set()]
+    assert len(data_files(out / "s0001")) > 20
+
+
+@pytest.mark.parametrize("failing", [0, 1, 7])
+def test_a_disk_that_fails_while_it_is_waited_for_leaves_nothing_wrong(tmp_path, monkeypatch, failing):
+    dataset, _ = made(tmp_path / "raw", n_subjects=1)
+    calls = itertools.count()
+    fsync = os.fsync
+
+    def broken(handle: int) -> None:
+        if next(calls) == failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(RunError, match=r"cannot be written: Input/output error\. Choose another place"):
+        save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    with pytest.raises(DataError, match=r"holds no features|not finished"):
+        open_features(tmp_path / "out.zarr")
+    monkeypatch.undo()
     out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
     assert_same(open_features(out), extract(dataset, tmp_path / "raw", RECIPE).features)
 
