@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["KINDS", "Events", "Flag", "Signal", "Trial"]
+__all__ = ["IBI_RANGE_S", "KINDS", "Events", "Flag", "Signal", "Trial"]
 
 KINDS = ("acc", "ecg", "eda", "eeg", "emg", "eog", "gyro", "hr", "ppg", "resp", "temperature")
+
+# Seconds from one beat to the next: 200 and 30 beats per minute.
+IBI_RANGE_S = (0.3, 2.0)
 
 
 class Flag(IntFlag):
@@ -290,6 +293,22 @@ class Events:
             )
         if np.any(np.diff(self.times) < 0):
             raise ValueError("times must not decrease: sort the events by time.")
+
+    @classmethod
+    def of_intervals(cls, times: NDArray[np.float64], intervals: NDArray[np.float64]) -> Events:
+        """Make inter-beat intervals, shape (n_beats,), in seconds and at the later beat.
+
+        One that no heart takes, shorter than 0.3 or longer than 2 s, spans a beat that was missed or one too
+        many: its value is NaN, as that of an interval that is not to be trusted.
+
+        Examples
+        --------
+        >>> Events.of_intervals(np.array([1.0, 1.8, 14.8]), np.array([np.nan, 0.8, 13.0])).values
+        array([nan, 0.8, nan])
+        """
+        with np.errstate(invalid="ignore"):
+            is_possible = (intervals >= IBI_RANGE_S[0]) & (intervals <= IBI_RANGE_S[1])
+        return cls(times=times, values=np.where(is_possible, intervals, np.nan), kind="ibi")
 
     def crop(self, start: float, stop: float, *, onset: float | None = None) -> Events:
         """Keep the events in [start, stop), times shifted so that ``onset`` becomes zero."""

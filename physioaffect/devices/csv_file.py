@@ -186,6 +186,8 @@ class _Rows:
             order = np.argsort(times, kind="stable")
             times, values = times[order], values[order]
             notes.append(f"{self.path.name}: {about.kind} were not in order of time and have been sorted.")
+        if about.kind == "ibi":
+            return Events.of_intervals(times, values)
         return Events(times=times, values=values, kind=about.kind)
 
     def _samples(self, about: SignalMap) -> tuple[NDArray[np.intp], Array]:
@@ -233,8 +235,7 @@ class _Rows:
 
     def _values(self, about: EventMap, rows: NDArray[np.intp], cells: list[str], notes: list[str]) -> Array:
         if about.kind == "ibi":
-            seconds = self._numbers(rows, cells) * SECONDS[about.unit]
-            return np.where(seconds > 0, seconds, np.nan)
+            return self._numbers(rows, cells) * SECONDS[about.unit]
         try:
             return self._numbers(rows, cells)
         except DataError:

@@ -171,7 +171,7 @@ class EventMap:
     kind : {"ibi", "tags"}
         Intervals between beats, or marks; it is also the name in the session.
     unit : str
-        Of intervals: a unit of time as in `TimeMap`.
+        Of intervals: a unit of time as in `TimeMap`. Outside 0.3 to 2 s they become NaN: beats were missed.
     ignore : tuple of str
         Texts that are no event, such as ``"0"``.
     """

@@ -129,9 +129,10 @@ def read_edf(path: Path | str, *, kinds: Mapping[str, str | None] | None = None)
 
     The Faros samples its beats: ``HRV`` is 0 but in the sample in which a beat falls, which has the
     milliseconds since the beat before. These become `Events` of kind ``"ibi"``, in seconds, at the beginning
-    of that sample. ``Marker`` becomes `Events` of kind ``"tags"``, wherever it changes to another value than
-    0. A file whose channels were scaled to the range of their data reaches both ends without having been
-    clipped, usually in one sample each, which is why one sample does not make the flag.
+    of that sample, and NaN where no heart takes so long. ``Marker`` becomes `Events` of kind ``"tags"``,
+    wherever it changes to another value than 0. A file whose channels were scaled to the range of their data
+    reaches both ends without having been clipped, usually in one sample each, which is why one sample does
+    not make the flag.
 
     References
     ----------
@@ -312,7 +313,10 @@ def _events(reader: pyedflib.EdfReader, channel: _Channel, path: Path) -> Events
     is_event = np.abs(values) > abs(channel.scale) / 2  # Zero may be off by rounding, never by half a step.
     if channel.kind == "tags":
         is_event &= np.diff(values, prepend=0.0) != 0
-    return Events(times=np.flatnonzero(is_event) / channel.sfreq, values=values[is_event], kind=channel.kind)
+    times, values = np.flatnonzero(is_event) / channel.sfreq, values[is_event]
+    if channel.kind == "ibi":
+        return Events.of_intervals(times, values)
+    return Events(times=times, values=values, kind=channel.kind)
 
 
 def _annotations(reader: pyedflib.EdfReader) -> tuple[Annotation, ...]:

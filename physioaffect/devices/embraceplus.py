@@ -48,8 +48,6 @@ _FIRST_MICROS, _LAST_MICROS = 1_420_070_400_000_000, 4_102_444_800_000_000  # Th
 _SLOWEST_HZ, _FASTEST_HZ = 0.001, 1000.0
 _LONGEST_S = 48 * 3600
 _LARGEST_OFFSET_S = 14 * 3600
-# What lies outside is a missed or an invented beat rather than a heart: 200 and 30 beats per minute.
-_SHORTEST_INTERVAL_S, _LONGEST_INTERVAL_S = 0.3, 2.0
 
 
 def embraceplus_files(path: Path | str) -> list[Path]:
@@ -175,12 +173,11 @@ def read_embraceplus(
 def _intervals(times: Array, ppg: Signal | None) -> Events:
     """Intervals between peaks, at the second one, where both belong to one stretch of the pulse."""
     values = np.diff(times, prepend=np.nan)
-    values[(values < _SHORTEST_INTERVAL_S) | (values > _LONGEST_INTERVAL_S)] = np.nan
     if ppg is not None and len(times):
         n_missing = np.concatenate([[0], np.cumsum(np.isnan(ppg.data[0]))])
         samples = np.clip(np.ceil((times - ppg.start) * ppg.sfreq), 0, ppg.n_times).astype(np.intp)
         values[1:][n_missing[samples[1:]] > n_missing[samples[:-1]]] = np.nan
-    return Events(times=times, values=values, kind="ibi")
+    return Events.of_intervals(times, values)
 
 
 def _session(record: Mapping[str, Any], path: Path) -> DeviceSession:

@@ -33,7 +33,8 @@ class E4Session(NamedTuple):
     seconds from it. ``signals`` has those of these names that were recorded: the `Signal` ``acc`` (g),
     ``ppg`` (the blood volume pulse, in the device's own unit), ``eda`` (uS), ``temperature`` (degC) and
     ``hr`` (bpm, the device's average, ten seconds late), the `Events` ``ibi`` (seconds between beats, at the
-    second beat) and ``tags`` (presses of the button, numbered from 1; before zero where pressed earlier).
+    second beat, NaN outside 0.3 to 2) and ``tags`` (presses of the button, numbered from 1; before zero where
+    pressed earlier).
     """
 
     started_at: datetime
@@ -267,7 +268,7 @@ def _parse_sampled(text: str, sensor: _Sensor, path: Path) -> tuple[float, Signa
 
 def _parse_intervals(text: str, path: Path, started: float) -> Events:
     if not text:  # The device found no beat that it trusts.
-        return Events(times=np.empty(0), values=np.empty(0), kind="ibi")
+        return Events.of_intervals(np.empty(0), np.empty(0))
     header, _, body = text.partition("\n")
     first, _, second = header.partition(",")
     if second.strip() != "IBI":
@@ -277,17 +278,13 @@ def _parse_intervals(text: str, path: Path, started: float) -> Events:
         )
     shift = _start(_fields(first), path, header) - started
     times, values = _columns(body, 2, path, first_line=2) if body else np.empty((2, 0))
-    return _ordered(times + shift, values, "ibi")
+    order = np.argsort(times, kind="stable")
+    return Events.of_intervals((times + shift)[order], values[order])
 
 
 def _parse_tags(text: str, path: Path, started: float) -> Events:
     times = _columns(text, 1, path, first_line=1)[0] if text else np.empty(0)
-    return _ordered(np.sort(times) - started, np.arange(1.0, len(times) + 1), "tags")
-
-
-def _ordered(times: NDArray[np.float64], values: NDArray[np.float64], kind: str) -> Events:
-    order = np.argsort(times, kind="stable")
-    return Events(times=times[order], values=values[order], kind=kind)
+    return Events(times=np.sort(times) - started, values=np.arange(1.0, len(times) + 1), kind="tags")
 
 
 def _columns(text: str, n_columns: int, path: Path, *, first_line: int) -> NDArray[np.float64]:

@@ -240,8 +240,8 @@ def _session(outline: Outline, streams: dict[int, Any], path: Path, notes: list[
             order = np.argsort(stamps, kind="stable")
             values = np.asarray(loaded["time_series"], dtype=np.float64)[order, 0]
             is_ms = about.channels[0].unit.lower() in ("ms", "milliseconds")
-            signals[_free("ibi", signals)] = Events(
-                times=stamps[order], values=values * (1e-3 if is_ms else 1), kind="ibi"
+            signals[_free("ibi", signals)] = Events.of_intervals(
+                stamps[order], values * (1e-3 if is_ms else 1)
             )
         elif about.sfreq == 0:
             notes.append(f"{what} has no sampling rate and is left out.")

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect.recording import IBI_RANGE_S
 from physioaffect.signals.beat_correction import artefacts
 from physioaffect.signals.beat_detection import FoundBeats
 from physioaffect.signals.beat_quality import likeness
@@ -18,8 +19,6 @@ __all__ = ["CONTEXT_S", "Beats", "beats_from_ecg", "beats_from_ppg", "heart_rate
 
 Floats = NDArray[np.float64]
 
-# 200 and 30 beats per minute.
-_SHORTEST_S, _LONGEST_S = 0.3, 2.0
 # No heart goes so much faster or slower from one beat to the next but in an ectopic beat.
 _LARGEST_RATIO = 1.4
 # Fewer intervals in a row than this are found in noise too.
@@ -217,7 +216,7 @@ def _judged(
         is_good = quality >= min_quality
     intervals = np.diff(times, prepend=np.nan)
     is_usable = is_good & np.concatenate([[False], is_good[:-1]])[: len(times)]
-    is_usable &= (intervals >= _SHORTEST_S) & (intervals <= _LONGEST_S)
+    is_usable &= (intervals >= IBI_RANGE_S[0]) & (intervals <= IBI_RANGE_S[1])
     is_usable &= _n_between(n_missing, times - np.where(is_usable, intervals, 0), times, sfreq) == 0
     intervals[~is_usable] = np.nan
     is_artefact = artefacts(times, intervals, back=_VARY_BACK_S, ahead=_VARY_AHEAD_S).any

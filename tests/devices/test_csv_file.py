@@ -212,7 +212,7 @@ def test_a_table_without_times_has_the_stated_rate(path):
 
 
 def test_beats_and_tags(path):
-    cells = [(0, "1,,"), (0.2, ",810,"), (1, "2,-1,start"), (2, "3,,stop"), (3, "4,,start")]
+    cells = [(0, "1,,"), (0.2, ",810,"), (1, "2,-1,start"), (2, "3,2001,stop"), (3, "4,,start")]
     text = "t,gsr,rr,mark\n" + "".join(f"{NOON + time},{row}\n" for time, row in cells)
     events = (
         EventMap(column="rr", kind="ibi", unit="ms"),
@@ -222,8 +222,8 @@ def test_beats_and_tags(path):
     ibi, tags = session.signals["ibi"], session.signals["tags"]
     assert isinstance(ibi, Events)
     assert isinstance(tags, Events)
-    assert_allclose(ibi.times, [0.2, 1], atol=1e-6)
-    assert_allclose(ibi.values, [0.81, np.nan])
+    assert_allclose(ibi.times, [0.2, 1, 2], atol=1e-6)
+    assert_allclose(ibi.values, [0.81, np.nan, np.nan])
     assert_allclose(tags.times, [1, 3])
     assert_array_equal(tags.values, [1, 1])
     assert any("tags are 1 = start" in note for note in session.notes)

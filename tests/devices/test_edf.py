@@ -107,10 +107,15 @@ def test_a_real_faros_is_clipped_where_it_is_saturated(real_data):
 def test_the_intervals_of_a_real_faros_are_the_times_between_its_beats(real_data):
     recording = read_edf(real_data / "realdata" / "devicely" / "faros_testfile_read.EDF")
     beats, tags = events(recording, "ibi"), events(recording, "tags")
-    assert (beats.kind, len(beats.times), beats.values[0]) == ("ibi", 20, pytest.approx(6.46))
+    assert (beats.kind, len(beats.times)) == ("ibi", 20)
+    # The device missed beats: it tells of 6.46 s before the first.
+    assert np.isnan(beats.values[0])
     # Both ends of an interval are told to one of five samples a second.
-    assert_allclose(np.diff(beats.times), beats.values[1:], rtol=0, atol=0.22)
-    assert np.abs(np.sum(beats.values[1:]) - (beats.times[-1] - beats.times[0])) < 0.2
+    between = np.diff(beats.times)
+    is_known = np.isfinite(beats.values[1:])
+    assert 5 < is_known.sum() < 19
+    assert_allclose(between[is_known], beats.values[1:][is_known], rtol=0, atol=0.22)
+    assert (between[~is_known] > 2 - 0.22).all()
     assert (tags.kind, tags.times.tolist(), tags.values.tolist()) == ("tags", [72], [1])
 
 

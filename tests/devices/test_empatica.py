@@ -132,6 +132,13 @@ def test_intervals_and_tags_are_events(tmp_path: Path) -> None:
     assert_array_equal(tags.values, [1, 2])
 
 
+def test_intervals_that_no_heart_takes_are_unknown(tmp_path: Path) -> None:
+    lines = "".join(f"{40 + n}.5, {seconds}\r\n" for n, seconds in enumerate([0.29, 0.3, 2.0, 2.01]))
+    session = read_with(tmp_path, IBI=f"{START}.000000, IBI\r\n{lines}")
+    assert_allclose(events(session, "ibi").times, [40.5, 41.5, 42.5, 43.5])
+    assert_allclose(events(session, "ibi").values, [np.nan, 0.3, 2.0, np.nan])
+
+
 def test_tags_pressed_earlier_than_the_recording_come_first(tmp_path: Path) -> None:
     session = read_with(tmp_path, tags=f"{START + 5}\r\n{START - 42521}\r\n")
     assert_array_equal(events(session, "tags").times, [-42521, 5])

@@ -157,10 +157,10 @@ def test_intervals_between_beats_become_events_in_seconds(tmp_path):
         file_header(),
         eda_stream(begin=0.0),
         stream_header(2, type_="RR", sfreq=0, channels=(("RR", "", "ms"),)),
-        samples(2, [1.0, 1.8], [[800, 810]]),
+        samples(2, [1.0, 1.8, 14.8], [[800, 810, 13_000]]),
     )
-    assert_allclose(session.signals["ibi"].times, [1, 1.8])
-    assert_allclose(session.signals["ibi"].values, [0.8, 0.81], rtol=1e-6)
+    assert_allclose(session.signals["ibi"].times, [1, 1.8, 14.8])
+    assert_allclose(session.signals["ibi"].values, [0.8, 0.81, np.nan], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
