@@ -55,7 +55,7 @@ def write_synced(path: Path, content: bytes | memoryview) -> None:
 
 
 def write_all_synced(files: Iterable[tuple[Path, bytes | memoryview]]) -> None:
-    """Do so with several, and wait for the disk when all are written.
+    """Write files as `write_synced` does, and wait for the disk when all are written.
 
     Forty small files take a fifth of the time: a file system with a journal commits it once, not after each.
     """
