@@ -298,8 +298,8 @@ class Events:
     def of_intervals(cls, times: NDArray[np.float64], intervals: NDArray[np.float64]) -> Events:
         """Make inter-beat intervals, shape (n_beats,), in seconds and at the later beat.
 
-        One that no heart takes, shorter than 0.3 or longer than 2 s, ends at a beat too many or spans one that
-        was missed: its value is NaN, as that of any interval that is not to be trusted.
+        One that no heart takes, shorter than 0.3 or longer than 2 s, ends at a beat too many or spans one
+        that was missed: its value is NaN, as that of any interval that is not to be trusted.
 
         Examples
         --------

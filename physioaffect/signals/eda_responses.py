@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
+
+from physioaffect._compiled import compiled
 
 __all__ = ["RESPONSE_CONTEXT_S", "Responses", "scr_peaks"]
 
@@ -160,10 +161,32 @@ def _peaks(
         return np.empty(0, dtype=np.intp)
     # Gaps as walls: a search for the foot of a peak stops there, and what leans on one is no peak.
     walled = np.where(is_missing, np.max(x[~is_missing]) + 1, x)
-    with warnings.catch_warnings():  # Of flat tops in rounding errors, which are below any threshold.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        peaks, _ = find_peaks(walled, prominence=threshold, wlen=max(3, 2 * reach + 1))
-    return np.asarray(peaks[~is_missing[peaks]], dtype=np.intp)
+    peaks, _ = find_peaks(walled)
+    peaks = peaks[~is_missing[peaks]]
+    return np.asarray(peaks[_stand_out(walled, peaks, threshold, reach)], dtype=np.intp)
+
+
+# SciPy's prominences warn of flat tops in rounding errors, which cannot be silenced in one thread alone.
+@compiled()
+def _stand_out(x: Any, peaks: Any, threshold: Any, reach: Any) -> Any:
+    """Whether each peak stands out by ``threshold`` from both sides, shape (n_peaks,).
+
+    A side goes on for ``reach`` samples, or up to a sample that is higher.
+    """
+    is_high = np.zeros(len(peaks), dtype=np.bool_)
+    for number in range(len(peaks)):
+        top = x[peaks[number]]
+        n_sides = 0
+        for step in (-1, 1):
+            for offset in range(1, reach + 1):
+                place = peaks[number] + step * offset
+                if place < 0 or place >= len(x) or x[place] > top:
+                    break
+                if top - x[place] >= threshold:
+                    n_sides += 1
+                    break
+        is_high[number] = n_sides == 2
+    return is_high
 
 
 def _blocks(n: int, width: int) -> list[slice]:

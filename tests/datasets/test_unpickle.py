@@ -3,9 +3,11 @@
 import math
 import os
 import pickle  # noqa: TID251  Makes the streams; nothing is unpickled here.
+import re
 import struct
 import time
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -532,6 +534,29 @@ def test_a_good_stream_has_no_good_beginning() -> None:
 )
 def test_a_damaged_stream_is_told_by_its_first_fault(stream: bytes, match: str) -> None:
     refuse(stream, match)
+
+
+@pytest.mark.parametrize("text", [rb"\q", rb"\\\q", rb"a\N{DIGIT ONE}", rb"\x41\y"])
+def test_a_wrong_escape_is_refused_where_warnings_are_ignored(text: bytes) -> None:
+    """As they are in every program but a test; and no thread changes what others are warned of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        refuse(b"S'" + text + b"'\n.", "not quoted as Python 2 does")
+
+
+@pytest.mark.parametrize("text", [b"", b"\\", b"\\\\", b"a\\n\n\\", bytes(range(256))])
+def test_backslashes_come_back(text: bytes) -> None:
+    quoted = repr(text)[1:].encode()
+    assert unpickle.loads(b"S" + quoted + b"\n.") == text.decode("latin-1")
+
+
+@given(st.text("\\n", max_size=30), st.integers(2, 5))
+def test_pieces_of_a_text_make_no_difference(text: str, n_bytes: int) -> None:
+    pairs = re.findall(r"\\(.)", text)  # From left to right, as escapes are read.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("physioaffect.datasets.unpickle._PIECE", n_bytes)
+        counted = unpickle._n_pairs_of_backslashes(memoryview(text.encode()))
+    assert counted == pairs.count("\\")
 
 
 # Bombs

@@ -1,5 +1,7 @@
 """Where responses are, and their shape: closed forms, gaps, and nothing from far away."""
 
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.signal import find_peaks
 
 from physioaffect.devices.empatica import read_e4
 from physioaffect.recording import Signal
 from physioaffect.signals.eda import DECOMPOSITIONS, Responses, highpass, scr_peaks
-from physioaffect.signals.eda_responses import RESPONSE_CONTEXT_S
+from physioaffect.signals.eda_responses import RESPONSE_CONTEXT_S, _peaks
 
 SFREQ = 4.0
 TIMES = np.arange(0, 300, 1 / SFREQ)
@@ -156,6 +159,30 @@ def test_blocks_of_responses_make_no_difference(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("physioaffect.signals.eda_responses._BLOCK", 81 * 7)
     for one, two in zip(whole, scr_peaks(phasic, sfreq=SFREQ), strict=True):
         assert_array_equal(one, two)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.01, 0.1]), st.integers(1, 40))
+def test_peaks_stand_out_as_scipy_says(seed: int, rounding: float, reach: int) -> None:
+    """Of walks, whose ties come from rounding, with gaps; SciPy warns of flat tops."""
+    rng = np.random.default_rng(seed)
+    x = np.cumsum(rng.normal(scale=0.05, size=300))
+    x = np.round(x / rounding) * rounding if rounding else x
+    is_missing = rng.random(300) < 0.02
+    walled = np.where(is_missing, x.max() + 1, x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        expected, _ = find_peaks(walled, prominence=0.1, wlen=2 * reach + 1)
+    assert_array_equal(_peaks(x, is_missing, 0.1, reach), expected[~is_missing[expected]])
+
+
+def test_threads_warn_of_nothing() -> None:
+    flat = np.repeat([0.0, 0.5, 0.0, 0.5, 0.5 + 1e-17, 0.0], 20)
+    before = list(warnings.filters)
+    with warnings.catch_warnings(record=True) as caught, ThreadPoolExecutor(4) as pool:
+        warnings.simplefilter("always")
+        list(pool.map(lambda _: scr_peaks(flat, sfreq=4.0), range(200)))
+    assert caught == []
+    assert list(warnings.filters) == before
 
 
 def test_nothing_has_no_responses() -> None:
