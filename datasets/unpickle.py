@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from physioaffect.errors import DataError
 
 from .unpickle_arrays import Blob, Refused
@@ -87,11 +89,18 @@ def _n_pairs_of_backslashes(text: memoryview) -> int:
     """Count the escapes of a backslash, in pieces: a text may be a gigabyte."""
     n, start = 0, 0
     while start < len(text):
-        piece = bytes(text[start : start + _PIECE])
-        n += piece.count(b"\\\\")
-        start += len(piece)
+        is_one = np.frombuffer(text[start : start + _PIECE], dtype=np.uint8) == ord("\\")
+        start += len(is_one)
+        # Backslashes that another follows; of a row of them all but the last.
+        followed = np.flatnonzero(is_one[1:] & is_one[:-1])
+        last_of_row = np.flatnonzero(np.diff(followed, append=len(is_one)) > 1)
+        n_in_row = np.diff(last_of_row, prepend=-1) + 1
+        n += int((n_in_row // 2).sum())
         # The last of an odd number begins an escape that goes on in the next piece.
-        if start < len(text) and (len(piece) - len(piece.rstrip(b"\\"))) % 2:
+        n_at_end = int(is_one[-1])
+        if len(followed) and followed[-1] == len(is_one) - 2:
+            n_at_end = int(n_in_row[-1])
+        if start < len(text) and n_at_end % 2:
             start -= 1
     return n
 
