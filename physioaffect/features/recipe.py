@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import xarray as xr
@@ -55,7 +55,6 @@ class Family(Protocol):
         ...
 
 
-@runtime_checkable
 class Covered(Protocol):
     """A family that tells itself how much of a window it rests on, because its signals' samples do not.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -118,21 +119,35 @@ def band_variance_frames(
     )
     # Spread evenly and overlapping by half at least, so that no sample of a window goes unused.
     n_frames = 1 + -(-2 * (n_samples - n_times) // n_times)
-    inside = np.rint(np.linspace(0, n_samples - n_times, n_frames)).astype(np.intp)
-    starts, place = np.unique(first[:, np.newaxis] + inside, return_inverse=True)
+    starts, place = _frames(first, n_samples - n_times, n_frames)
     rows = native(X).reshape(math.prod(X.shape[:-1]), X.shape[-1])
     bins = np.array(inside_bands, dtype=np.intp)
-    # Twice, for the negative frequencies; no band holds the bins at zero and at Nyquist.
-    scale = float(2 / (n_times * np.square(hann(n_times, sym=False)).sum()))
+    scale = _scale(n_times)
     plan = plan_of(n_times) if n_times <= _LONGEST else None
     if plan is None:
         of_frames = _by_scipy(rows, starts, n_times, bins, scale)
     else:
         of_frames = _by_kernel(rows, starts, plan, bins, scale)
-    place = place.reshape(-1, n_frames)
-    variance = of_frames[place[:, 0]] if n_frames == 1 else of_frames[place].mean(axis=1)
+    variance = of_frames if place is None else of_frames[place].mean(axis=1)
     shaped: NDArray[np.float64] = variance.reshape(len(first), *X.shape[:-1], len(bands))
     return shaped
+
+
+@lru_cache(maxsize=32)
+def _scale(n_times: int) -> float:
+    # Twice, for the negative frequencies; no band holds the bins at zero and at Nyquist.
+    return float(2 / (n_times * np.square(hann(n_times, sym=False)).sum()))
+
+
+def _frames(
+    first: NDArray[np.intp], room: int, n_frames: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
+    """Each frame's first sample once, and which frames a window has; None where it is one, its own."""
+    if n_frames == 1:
+        return first, None
+    inside = np.rint(np.linspace(0, room, n_frames)).astype(np.intp)
+    starts, place = np.unique(first[:, np.newaxis] + inside, return_inverse=True)
+    return starts, place.reshape(-1, n_frames)
 
 
 def _by_kernel(

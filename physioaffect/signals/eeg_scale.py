@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioaffect._compiled import compiled
 from physioaffect.errors import DataError
 from physioaffect.recording import Signal
 
@@ -23,6 +25,28 @@ _MOST_CHANNELS, _MOST_SAMPLES = 16, 200
 @lru_cache(maxsize=64)
 def _instants(n_times: int) -> NDArray[np.int64]:
     return np.random.default_rng(0).integers(n_times, size=_MOST_SAMPLES)
+
+
+@compiled()
+def _is_as_usual(x: Any, flags: Any, smallest: Any, largest: Any) -> Any:
+    """Whether the mean distance of every channel's good samples from their mean lies in between.
+
+    Means tell it in a fifth of the time of medians. False also where one is not finite.
+    """
+    n = np.sum(flags == 0)
+    if n == 0:
+        return False
+    for channel in range(len(x)):
+        total, away = 0.0, 0.0
+        for time in range(x.shape[1]):
+            if flags[time] == 0:
+                total += x[channel, time]
+        for time in range(x.shape[1]):
+            if flags[time] == 0:
+                away += abs(x[channel, time] - total / n)
+        if not smallest < away / n < largest:
+            return False
+    return True
 
 
 def check_scale(signal: Signal, *, where: str = "The EEG") -> None:
@@ -57,13 +81,11 @@ microvolts and declared in volts. Convert it: signal.scaled(1e-6, unit="V").
     # A part of the samples tells it, and this comes before every trial. At random: evenly spaced ones may
     # meet a rhythm always at the same phase.
     picked = _instants(signal.n_times)
-    x = signal.data[:: -(-signal.n_channels // _MOST_CHANNELS), picked].astype(np.float64) * volts
-    x = x[:, signal.flags[picked] == 0]
-    if x.size and np.isfinite(x.sum()):
-        # Where all is as usual, means tell it in a fifth of the time.
-        rough = np.abs(x - x.mean(axis=1, keepdims=True)).mean(axis=1)
-        if _USUAL[0] < rough.min() and rough.max() < _USUAL[1]:
-            return
+    every = -(-signal.n_channels // _MOST_CHANNELS)
+    x, flags = signal.data[::every].take(picked, axis=1).astype(np.float64), signal.flags[picked]
+    if _is_as_usual(x, flags, _USUAL[0] / volts, _USUAL[1] / volts):
+        return
+    x = x[:, flags == 0] * volts
     # Each channel by the samples that it has: one that is missing must not hide the others.
     known = [x] if np.isfinite(x).all() else [row[np.isfinite(row)] for row in x]
     swings = np.hstack(
