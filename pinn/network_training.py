@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+
+from physioaffect.native_threads import one_native_thread
 
 from .network_module import Batch, PINNModule
 
@@ -40,7 +41,7 @@ def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1, user_api="blas"):
+        with one_native_thread("blas"):
             yield
     finally:
         torch.set_num_threads(before)

@@ -16,7 +16,8 @@ import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  The BLAS that numba calls must be there to be told its threads.
 from numba import config
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
+
+from physioaffect.native_threads import controller
 
 __all__ = ["computing_elsewhere", "in_threads", "n_threads", "one_blas_thread", "scratch"]
 
@@ -112,7 +113,7 @@ def one_blas_thread() -> Iterator[None]:
     """Keep BLAS from starting threads: ours are enough, and its sums would depend on their number."""
     with _limit.lock:
         if _limit.n_inside == 0:
-            _limit.limiter = _controller().limit(limits=1, user_api="blas")
+            _limit.limiter = controller().limit(limits=1, user_api="blas")
         _limit.n_inside += 1
     try:
         yield
@@ -121,11 +122,6 @@ def one_blas_thread() -> Iterator[None]:
             _limit.n_inside -= 1
             if _limit.n_inside == 0:
                 _limit.limiter.restore_original_limits()
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def _forget() -> None:

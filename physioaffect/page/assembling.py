@@ -6,6 +6,7 @@ import base64
 import hashlib
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -22,14 +23,26 @@ def _hash(text: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
-def environment(package: str) -> Environment:
+def environment(package: str, filters: Mapping[str, Any] | None = None) -> Environment:
     """Make the templates in a package's folder, and the shared ones, ready: whatever goes in is escaped.
+
+    They are compiled once for all pages, which takes longer than to fill most of them.
 
     Examples
     --------
     >>> environment("physioaffect.quality_report").from_string("{{ x }}").render(x="<b>")
     '&lt;b&gt;'
     """
+    # The same name may be another folder by now.
+    return _environment(package, str(files(package)), tuple((filters or {}).items()))
+
+
+@lru_cache(maxsize=16)
+def _environment(
+    package: str,
+    folder_now: str,  # noqa: ARG001
+    filters: tuple[tuple[str, Any], ...],
+) -> Environment:
     parent, _, folder = package.rpartition(".")
     made = Environment(
         loader=ChoiceLoader([PackageLoader(parent, folder), PackageLoader("physioaffect", "page")]),
@@ -38,14 +51,19 @@ def environment(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"number": words.number, "percent": words.percent}
+    made.filters |= {"number": words.number, "percent": words.percent} | dict(filters)
     made.tests["nan"] = lambda value: isinstance(value, float) and math.isnan(value)
     made.globals["counted"] = words.counted
     return made
 
 
 def render_page(
-    package: str, template: str, *, style: str, filters: Mapping[str, Any] | None = None, **values: Any
+    package: str,
+    template: str,
+    *,
+    style: str,
+    filters: Mapping[str, Any] | None = None,
+    **values: Any,
 ) -> str:
     """Fill a template of a package.
 
@@ -85,12 +103,14 @@ def render_page(
     sheet = (shared / "page.css").read_text(encoding="utf-8")
     sheet += (files(package) / style).read_text(encoding="utf-8")
     script = (shared / "page.js").read_text(encoding="utf-8")
-    made = environment(package)
-    made.filters |= dict(filters or {})
-    return made.get_template(template).render(
-        style=Markup(sheet),
-        script=Markup(script),
-        style_hash=_hash(sheet),
-        script_hash=_hash(script),
-        **values,
+    return (
+        environment(package, filters)
+        .get_template(template)
+        .render(
+            style=Markup(sheet),
+            script=Markup(script),
+            style_hash=_hash(sheet),
+            script_hash=_hash(script),
+            **values,
+        )
     )

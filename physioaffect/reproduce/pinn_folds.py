@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from physioaffect.evaluation import Fold, Protocol, loso, window_random
 from physioaffect.evaluation.scoring.metrics import ccc, pearson, rmse
+from physioaffect.native_threads import one_native_thread
 from physioaffect.pinn import Identified, MultiTaskPINN, PINNSettings, eda_emotion_baselines
 from physioaffect.reproduce.pinn_windows import REPORTS, PinnTable
 from physioaffect.reproduce.rbtransformer import rbtransformer_trials
@@ -135,7 +135,7 @@ def run_fold(
     }
     frames, constants = [], {}
     # BLAS with several threads sums in another order.
-    with threadpool_limits(1):
+    with one_native_thread():
         for label, model in models.items():
             fitted = type(model)(**model.get_params(deep=False))
             fitted.fit(

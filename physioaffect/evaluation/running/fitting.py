@@ -15,7 +15,6 @@ import pandas as pd
 from joblib import parallel_config
 from numpy.typing import NDArray
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 
 from physioaffect.data_set import Task
 from physioaffect.evaluation.models import FitsFolds, class_scores, uses_of
@@ -23,6 +22,7 @@ from physioaffect.evaluation.protocols import Fold
 from physioaffect.evaluation.running.fit_details import choices_of, curves_of, importance_of
 from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.table import Table
+from physioaffect.native_threads import one_native_thread
 from physioaffect.parallel import run_all
 from physioaffect.progress import Progress
 from physioaffect.windows import Windows
@@ -138,7 +138,7 @@ def _run(batch: Sequence[Job], data: _Data, **options: Any) -> _Done:
     first = batch[0]
     X, groups = data.inputs[first.layout], data.groups
     # One thread, so that sums are added in the same order wherever this runs.
-    with threadpool_limits(1):
+    with one_native_thread():
         if isinstance(first.model, FitsFolds):
             folds = [job.fold for job in batch]
             if "groups" in uses_of(first.model):

@@ -32,7 +32,6 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from physioaffect.evaluation.adaptation.transductive import PerSubjectScaled
 from physioaffect.evaluation.models import EvenLDA
@@ -48,6 +47,7 @@ from physioaffect.evaluation.statistics.trial_sums import (
     tested,
     unpacked,
 )
+from physioaffect.native_threads import one_native_thread
 
 __all__ = ["Linear", "linear_predictions", "recognise"]
 
@@ -144,7 +144,7 @@ def linear_predictions(
             return ridge_predictions(sums, of_cell[chunk], own, linear.alpha)
         return lda_predictions(sums, of_cell[chunk], own, n_classes, n_features)
 
-    with threadpool_limits(1):
+    with one_native_thread():
         parts = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(run)(chunk) for chunk in chunks)
     return Predicted(
         counts=np.concatenate([part.counts for part in parts]),

@@ -11,7 +11,6 @@ import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 
 from physioaffect.data_set import Task
 from physioaffect.evaluation.models import FitsFolds, uses_of
@@ -24,6 +23,7 @@ from physioaffect.evaluation.statistics.permutation_tables import by_trial_sums,
 from physioaffect.evaluation.statistics.trial_scores import Predicted
 from physioaffect.evaluation.statistics.trial_sums import NotLinear, Roles
 from physioaffect.evaluation.table import Table
+from physioaffect.native_threads import one_native_thread
 
 __all__ = ["permute_fits"]
 
@@ -241,7 +241,7 @@ def _refit(  # noqa: PLR0913, PLR0917
     trial_of_row: Indices,
 ) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
     """Fit to one label vector in all folds; predictions added up by trial."""
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_native_thread(), warnings.catch_warnings():
         # A relabelling may leave a class one window, of which scikit-learn warns; it counts as it is.
         warnings.simplefilter("ignore")
         if isinstance(model, FitsFolds):

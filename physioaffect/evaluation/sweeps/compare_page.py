@@ -139,8 +139,8 @@ def render_comparisons(found: Comparisons) -> str:
     str
         HTML. Every text from files is escaped.
     """
-    templates = environment("physioaffect.evaluation.report")
-    templates.filters |= {"number": _number, "p": probability, "signed": _signed}
+    filters = {"number": _number, "p": probability, "signed": _signed}
+    templates = environment("physioaffect.evaluation.report", filters)
     pairs = [
         (
             (*map(str, key[:3]), [flag for flag in str(key[3]).split("; ") if flag]),
