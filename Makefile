@@ -12,7 +12,7 @@ COMPILED := tests/test_compiled.py tests/evaluation/statistics \
     hrv_nonlinear motion eda differential_entropy) $(patsubst %,tests/pinn/test_%.py,interior_point bursts)
 EXECUTED := $(patsubst %,build/%,$(wildcard notebooks/*.ipynb))
 
-.PHONY: demo test check wheel oldest coverage docs notebooks bench format clean
+.PHONY: demo test test-slow check wheel oldest coverage docs notebooks bench format clean
 
 demo: $(INSTALLED)  ## Simulate a small DREAMER, evaluate it under three protocols, print a table, name the report.
 	rm -rf demo
@@ -20,8 +20,11 @@ demo: $(INSTALLED)  ## Simulate a small DREAMER, evaluate it under three protoco
 	$(BIN)/physioaffect evaluate dreamer demo/dreamer --task valence --model logistic,knn \
 	    --protocol window_random,within_subject_trial,loso --out demo/results
 
-test: $(INSTALLED)  ## Run all tests.
-	$(BIN)/pytest -n auto --dist loadscope
+test: $(INSTALLED)  ## Run the tests, but for those of test-slow.
+	$(BIN)/pytest -n auto --dist loadscope -m 'not slow'
+
+test-slow: $(INSTALLED)  ## Run those of more than ten seconds: simulated worlds, kills, pages of the docs, notebooks.
+	$(BIN)/pytest -n auto --dist loadscope -m slow
 
 check: $(INSTALLED)  ## Lint, check the format, the types, and the direction of the imports in the built wheel.
 	$(BIN)/ruff check .

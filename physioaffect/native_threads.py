@@ -13,7 +13,14 @@ __all__ = ["controller", "one_native_thread"]
 
 
 def controller() -> ThreadpoolController:
-    """What sets the threads of all libraries that are loaded now."""
+    """What sets the threads of all libraries that are loaded now.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> {library.user_api for library in controller().lib_controllers} >= {"blas"}
+    True
+    """
     # Looking for them takes milliseconds, longer than many a model to fit. Who loads one is imported first.
     return _libraries(len(sys.modules))
 

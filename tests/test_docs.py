@@ -60,6 +60,7 @@ def test_your_own_data_runs_from_top_to_bottom(study, monkeypatch, capsys):
     assert (study.parent / "results" / "study" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_the_readme_runs_on_real_recordings(real_data, monkeypatch, capsys, tmp_path):
     [block] = blocks("README.md")
     monkeypatch.chdir(tmp_path)

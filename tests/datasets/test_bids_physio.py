@@ -93,6 +93,7 @@ class TestPhysio:
         assert f"has {2**25 + 1} rows, of which 1 columns would be kept; at most {2**25}" in left.reason
         assert peak < 30e6
 
+    @pytest.mark.slow
     def test_a_long_file_takes_its_numbers_and_little_more(self, tmp_path):
         (tmp_path / "dataset_description.json").write_text('{"Name": "Skin"}')
         path = write_physio(tmp_path, {"eda": np.ones(4), "trigger": np.ones(4)})

@@ -36,6 +36,7 @@ def final_files(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in FINAL if (folder / name).exists()}
 
 
+@pytest.mark.slow
 def test_an_evaluation_on_a_cluster_that_loses_a_worker_gives_the_same_bytes(address, tmp_path):
     features = feature_table(n_subjects=6, effect=2.0)
     files = []

@@ -98,6 +98,7 @@ def test_trial_scores_come_from_mean_probabilities(tmp_path):
     assert_allclose(result.cells()["loso", "logistic", "trial", "accuracy"].sd, per_subject.std(ddof=1))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("workers_at_once")
 def test_same_seed_same_numbers_however_many_processes(tmp_path):
     models = {"forest": RandomForestClassifier(10), "lda": get_model("lda", VALENCE)}

@@ -31,6 +31,7 @@ def kill(kind: str, folder: Path, *, seed: int = 0, n_kills: int = 0) -> dict[st
     return told
 
 
+@pytest.mark.slow
 def test_killed_before_each_change_of_the_folder(tmp_path):
     """All instants that can be told apart, of a folder written without fitting anything."""
     told = kill("changes", tmp_path)
@@ -41,6 +42,7 @@ def test_killed_before_each_change_of_the_folder(tmp_path):
     assert {"curves.parquet", "importance.parquet"} < set(told["files"])
 
 
+@pytest.mark.slow
 def test_an_evaluation_killed_at_random_moments(tmp_path):
     told = kill("classical", tmp_path, n_kills=5)
     assert len(told["stages"]) == 5

@@ -342,7 +342,15 @@ def test_equal_priors_and_the_shrinkage_asked_for(seed):
     assert_array_equal(EvenLDA(0.3).fit(X, y).predict_proba(X), theirs.predict_proba(X))
 
 
-@pytest.mark.parametrize("protocol", ["loso", "loso_transductive", "calibrated_trials_2", "loso_stimulus"])
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        "loso",
+        "calibrated_trials_2",
+        pytest.param("loso_transductive", marks=pytest.mark.slow),
+        pytest.param("loso_stimulus", marks=pytest.mark.slow),
+    ],
+)
 def test_it_runs_the_whole_way(tmp_path, protocol):
     result = evaluate(
         feature_table(n_subjects=5, n_trials=12, effect=5.0),

@@ -15,6 +15,8 @@ from physioaffect.evaluation import Result, evaluate, make_table
 from physioaffect.evaluation.scoring.metrics import macro_f1
 from physioaffect.features import default_recipe, extract
 
+pytestmark = pytest.mark.slow
+
 N_PERMUTATIONS = 200
 
 
