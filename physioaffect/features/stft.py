@@ -144,7 +144,7 @@ def _frames(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
     """Each frame's first sample once, and which frames a window has; None where it is one, its own."""
     if n_frames == 1:
-        return first, None
+        return np.ascontiguousarray(first, dtype=np.intp), None  # Of another kind it is compiled anew.
     inside = np.rint(np.linspace(0, room, n_frames)).astype(np.intp)
     starts, place = np.unique(first[:, np.newaxis] + inside, return_inverse=True)
     return starts, place.reshape(-1, n_frames)

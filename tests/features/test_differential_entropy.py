@@ -179,6 +179,21 @@ def test_windows_of_a_recording_equal_windows_alone_and_shared_frames_change_not
     assert np.isnan(outside).all()
 
 
+@pytest.mark.parametrize("frame", [None, 1.0])
+def test_windows_may_come_twice_in_any_order_and_in_any_kind_of_integers(frame: float | None) -> None:
+    X, first = noise(3, 3000), np.array([250, 0, 250, 125, 2000, 0])
+    found = band_variance_frames(X, first, 500, sfreq=SFREQ, bands=SEED_IV_BANDS, frame=frame)
+    alone = [
+        band_variance_stft(X[:, k : k + 500], sfreq=SFREQ, bands=SEED_IV_BANDS, frame=frame) for k in first
+    ]
+    assert_allclose(found, alone, rtol=1e-12)
+    spread = np.repeat(first, 2)[::2]
+    kinds: list[Any] = [spread, spread.astype(np.int32), spread.astype(">i8")]
+    for same in kinds:
+        again = band_variance_frames(X, same, 500, sfreq=SFREQ, bands=SEED_IV_BANDS, frame=frame)
+        assert_array_equal(again, found)
+
+
 def power(x: Floats, bins: NDArray[np.intp]) -> Floats:
     """Power of Hann-windowed frames in bins as NumPy has it."""
     n_times = x.shape[-1]

@@ -1,5 +1,7 @@
 """Whether EEG can be in its unit, judged by a part of its samples."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,28 @@ def test_volts_declared_as_smaller_units_are_refused_and_the_right_ones_pass(uni
     with pytest.raises(DataError, match=rf"{unit}, .* the unit is wrong"):
         check_scale(right.scaled(1e6, unit=unit))
     check_scale(rhythm(10).scaled(1e-9, unit="au"))
+
+
+@pytest.mark.parametrize("bad", [1e3, np.inf, np.nan])
+@pytest.mark.parametrize("n_bad", [1, 1000, 3000])
+def test_samples_that_are_flagged_say_nothing(bad, n_bad):
+    eeg = rhythm(10)
+    flags = np.zeros(eeg.n_times, dtype=np.uint8)
+    flags[:n_bad] = 1
+    check_scale(replace(eeg, data=np.where(flags, bad, eeg.data), flags=flags))
+    with pytest.raises(DataError, match="seems to be in microvolts"):
+        check_scale(replace(eeg, data=np.where(flags, 0, 1e6 * eeg.data), flags=flags))
+
+
+@pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])
+def test_one_bad_channel_hides_no_wrong_unit(bad):
+    eeg = rhythm(10)
+    data = np.vstack([np.full(eeg.n_times, bad), eeg.data[1:]])
+    check_scale(replace(eeg, data=data))
+    with pytest.raises(DataError, match="seems to be in microvolts"):
+        check_scale(replace(eeg, data=1e6 * data))
+
+
+def test_nothing_but_flagged_samples_is_not_judged():
+    eeg = rhythm(10)
+    check_scale(replace(eeg, data=1e6 * eeg.data, flags=np.ones(eeg.n_times, dtype=np.uint8)))
