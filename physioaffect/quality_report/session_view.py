@@ -214,7 +214,9 @@ def _of_beats(name: str, beats: Events, duration: float) -> Picture:
     is_bare = np.cumsum(change[:-1]) <= 0
     share = float(is_bare.mean())
     n_rejected = int((~is_trusted).sum())
-    title = f"no trusted interval ({n_rejected} of {len(beats.times)} beats rejected)"
+    # A device that judges its intervals itself leaves out what it does not trust.
+    why = f"{n_rejected} of {len(beats.times)} beats rejected" if n_rejected else "none is given there"
+    title = f"no trusted interval ({why})"
     bare = boxes(is_bare, columns(n_tenths, sfreq=10.0, start=0.0, duration=duration))
     return Picture(
         name=name,

@@ -108,6 +108,19 @@ def test_the_tachogram_shows_trusted_intervals_and_marks_the_others():
     assert view.heart_rate == 60.0
 
 
+@pytest.mark.parametrize(
+    ("is_listed", "why"), [(False, "none is given there"), (True, "1 of 540 beats rejected")]
+)
+def test_intervals_that_the_device_left_out_are_not_said_to_be_rejected(is_listed, why):
+    times = np.concatenate([np.arange(1.0, 301.0), np.arange(361.0, 601.0)])
+    values = np.where(times == 361, np.nan, 1.0)
+    is_given = np.isfinite(values) | is_listed
+    ibi = Events(times=times[is_given], values=values[is_given], kind="ibi")
+    view = view_of(trial(ppg=signal("ppg", np.zeros(600 * 8), 8.0, "au"), ibi=ibi), RECIPE)
+    [share] = view.pictures[1].shares
+    assert share.title == f"no trusted interval ({why})"
+
+
 def test_beats_far_apart_are_not_joined():
     times = np.concatenate([np.arange(1.0, 100), np.arange(500.0, 600)]).astype(np.float64)
     values = np.concatenate([np.ones(99), [np.nan], np.ones(99)])
