@@ -134,6 +134,7 @@ class EDAHeartCoupling:
 
     name: ClassVar[str] = "eda_heart"
     version: ClassVar[int] = 1
+    made_of: ClassVar[tuple[type, ...]] = (ResampleEDA,)
     min_coverage: ClassVar[float] = 0.8
 
     decompose: str | Decompose = "highpass"

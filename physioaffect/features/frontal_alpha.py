@@ -59,6 +59,7 @@ class FrontalAlphaAsymmetry:
 
     name: ClassVar[str] = "faa"
     version: ClassVar[int] = 1
+    made_of: ClassVar[tuple[type, ...]] = (DifferentialEntropy,)
 
     signal: str = "eeg"
     pairs: tuple[tuple[str, str], ...] = (("F3", "F4"),)

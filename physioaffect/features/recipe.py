@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -36,7 +36,8 @@ class Family(Protocol):
     """A family of features: a frozen dataclass of settings, called on a trial and its windows.
 
     ``name`` becomes the variable in the feature table, ``signals`` are those it reads. ``version`` changes
-    whenever the same settings would give other numbers.
+    whenever the same settings would give other numbers. One that calls others, with settings of its own
+    choice, names them in the class variable ``made_of``.
     """
 
     name: ClassVar[str]
@@ -67,8 +68,23 @@ class Covered(Protocol):
         ...
 
 
+def parts_of(part: Any) -> dict[str, int]:
+    """Versions, by name, of the steps and families that one is made of: when theirs rise, its numbers change.
+
+    Those among its settings, and those that it says in ``made_of`` because it makes them itself.
+    """
+    inside = [getattr(part, setting.name, None) for setting in fields(part)]
+    found: dict[str, int] = {}
+    for one in (*inside, *getattr(part, "made_of", ())):
+        if hasattr(one, "version"):
+            found |= {one.name: one.version} | parts_of(one)
+    return found
+
+
 def _describe(part: Step | Family | Smoothing) -> dict[str, Any]:
-    return {"name": part.name, "version": part.version, "settings": asdict(part)}  # type: ignore[call-overload]
+    about = {"name": part.name, "version": part.version, "settings": asdict(part)}  # type: ignore[call-overload]
+    parts = parts_of(part)
+    return about | ({"parts": parts} if parts else {})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from physioaffect.features.frontal_alpha import FrontalAlphaAsymmetry
 from physioaffect.features.heart import HeartRate
 from physioaffect.features.hrv import HRV
 from physioaffect.features.motion import Motion
-from physioaffect.features.recipe import Recipe
+from physioaffect.features.recipe import Recipe, parts_of
 from physioaffect.features.respiration import Respiration
 from physioaffect.features.respiration_heart import RespirationHeartCoupling
 from physioaffect.features.rotation import Rotation
@@ -108,7 +108,7 @@ def recipe_from_json(text: str) -> Recipe:
 
 def _part(told: Any, kind: str) -> Any:
     """Make one step, family or smoothing."""
-    if not isinstance(told, dict) or set(told) != {"name", "version", "settings"}:
+    if not isinstance(told, dict) or set(told) - {"parts"} != {"name", "version", "settings"}:
         raise DataError(
             f"Each part under {kind} of a recipe has name, version and settings, got {str(told)[:200]}."
         )
@@ -118,13 +118,24 @@ def _part(told: Any, kind: str) -> Any:
             f"The recipe has {name!r:.80} under {kind}; this version of physioaffect knows "
             f"{', '.join(sorted(known))}. Parts of one's own cannot be read back: make the recipe in Python."
         )
-    made = known[name]
-    if told["version"] != made.version:
+    kind_of = known[name]
+    _check_version(f"{name},", told["version"], kind_of.version)
+    made = _decoded(told["settings"], kind_of, name)
+    ours, theirs = parts_of(made), told.get("parts", {})
+    if not isinstance(theirs, dict) or set(theirs) - set(ours):
+        raise DataError(f"The parts of {name} in the recipe cannot be {theirs!r:.200}.")
+    for part, version in ours.items():
+        _check_version(f"{part}, of which {name} is made,", theirs.get(part), version)
+    return made
+
+
+def _check_version(name: str, theirs: Any, ours: int) -> None:
+    if theirs != ours:
+        written = "no version" if theirs is None else f"version {theirs!r:.20}"
         raise DataError(
-            f"The recipe was written with version {told['version']!r:.20} of {name}, this is version "
-            f"{made.version}, which gives other numbers. Use the physioaffect that wrote it, or make it anew."
+            f"The recipe was written with {written} of {name} this is version {ours}, which gives other "
+            "numbers. Use the physioaffect that wrote it, or make it anew."
         )
-    return _decoded(told["settings"], made, name)
 
 
 def _decoded(told: Any, hint: Any, where: str) -> Any:

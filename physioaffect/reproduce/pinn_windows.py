@@ -54,6 +54,7 @@ class PinnWindows:
 
     name: ClassVar[str] = "pinn_windows"
     version: ClassVar[int] = 1
+    made_of: ClassVar[tuple[type, ...]] = (Temperature, Motion)
     seconds: float = STEP_S
 
     @property

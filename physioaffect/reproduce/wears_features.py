@@ -95,6 +95,7 @@ class WearsStatistics:
 
     name: ClassVar[str] = "wears_statistics"
     version: ClassVar[int] = 1
+    made_of: ClassVar[tuple[type, ...]] = (Motion, Rotation)
 
     sensors: tuple[str, ...] = ("hr", "acc", "gyro")
 

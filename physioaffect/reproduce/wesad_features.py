@@ -218,6 +218,7 @@ class WesadStatistics:
 
     name: ClassVar[str] = "wesad_statistics"
     version: ClassVar[int] = 1
+    made_of: ClassVar[tuple[type, ...]] = (EDA, Motion, Temperature)
 
     @property
     def signals(self) -> tuple[str, ...]:

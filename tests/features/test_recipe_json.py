@@ -9,12 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from physioaffect.datasets import DATASETS
+from physioaffect.datasets import DATASETS, EEGMAT
 from physioaffect.errors import DataError
 from physioaffect.features import (
+    ASM,
+    DASM,
+    DCAU,
     EDA,
     FAMILIES,
     LDS,
+    RASM,
     RBTRANSFORMER_BANDS,
     Aperiodic,
     BandFilter,
@@ -25,12 +29,15 @@ from physioaffect.features import (
     DifferentialEntropy,
     FractalDimension,
     FrontalAlphaAsymmetry,
+    HeartRate,
     MovingAverage,
     Recipe,
+    TopographicMap,
     features_of_trial,
 )
 from physioaffect.features.recipe_json import PARTS
 from physioaffect.recording import Signal, Trial
+from physioaffect.signals.beats import BeatsOfHeart
 from physioaffect.signals.eda import Decomposition
 from physioaffect.signals.eeg import ASR, ICA, BandPass, EEGCleaning, EyeRegression, LineNoise
 from physioaffect.windows import Windowing
@@ -223,3 +230,35 @@ def test_a_setting_that_is_left_out_is_the_usual_one():
 def test_a_function_of_ones_own_does_not_come_back():
     with pytest.raises(DataError, match=r"Unknown decomposition 'tests.*halved': use one of"):
         Recipe.from_json(recipe(EDA(decompose=halved)).to_json())
+
+
+@pytest.mark.parametrize(
+    "family",
+    [ASM(), DASM(), DCAU(), RASM(), TopographicMap(), FrontalAlphaAsymmetry()],
+    ids=lambda one: one.name,
+)
+def test_a_recipe_is_another_when_a_family_within_a_family_gives_other_numbers(family, monkeypatch):
+    one = recipe(family)
+    before, key = one.to_json(), one.key(EEGMAT, "")
+    monkeypatch.setattr(DifferentialEntropy, "version", 99)
+    assert one.to_json() != before
+    assert one.key(EEGMAT, "") != key
+    said = f"version 3 of de, of which {family.name} is made, this is version 99"
+    with pytest.raises(DataError, match=said):
+        Recipe.from_json(before)
+
+
+def test_a_recipe_that_says_nothing_of_the_parts_of_a_family_is_refused():
+    # As earlier versions wrote it, which did not tell them.
+    without = told(recipe(DASM()))
+    assert without["features"][0].pop("parts") == {"de": 3}
+    with pytest.raises(DataError, match="with no version of de, of which dasm is made, this is version 3"):
+        Recipe.from_json(json.dumps(without))
+    without["features"][0]["parts"] = {"de": 3, "magic": 1}
+    with pytest.raises(DataError, match="The parts of dasm in the recipe cannot be"):
+        Recipe.from_json(json.dumps(without))
+
+
+def test_the_steps_within_a_step_are_told():
+    (step,) = told(recipe(HeartRate(), cleaning=(BeatsOfHeart(),)))["cleaning"]
+    assert set(step["parts"]) == {"ecg_beats", "ppg_beats"}
