@@ -4,6 +4,7 @@ from physioaffect.features.aperiodic import Aperiodic
 from physioaffect.features.asymmetry import ASM, DASM, DCAU, RASM
 from physioaffect.features.bands import (
     BANDS,
+    DEAP_BANDS,
     RBTRANSFORMER_BANDS,
     RBTRANSFORMER_PAPER_BANDS,
     SEED_BANDS,
@@ -46,6 +47,7 @@ __all__ = [
     "BANDS",
     "DASM",
     "DCAU",
+    "DEAP_BANDS",
     "EDA",
     "EMG",
     "FAMILIES",

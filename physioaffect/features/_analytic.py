@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import hyp2f1
 
-from physioaffect.errors import DataError, ProtocolError
+from physioaffect.errors import DataError
 from physioaffect.features._threads import in_threads, n_threads
 from physioaffect.features.bands import Band, Bands, check_below_nyquist
 
@@ -18,7 +18,6 @@ __all__ = [
     "analytic_signal",
     "band_gain",
     "band_parts",
-    "check_bands",
     "independent_phases",
     "transform",
 ]
@@ -47,17 +46,6 @@ class Spectrum(NamedTuple):
     n_before: int
     n_times: int
     sfreq: float
-
-
-def check_bands(bands: Bands, *, sfreq: float, duration: float | None = None) -> None:
-    """Refuse bands that the sampling rate does not hold, or of which a window holds less than one cycle."""
-    check_below_nyquist(bands, sfreq=sfreq)
-    for band in bands:
-        if duration is not None and band.fmin * duration < 1 - _SLACK:
-            raise ProtocolError(
-                f"A window of {duration:g} s holds less than one cycle of {band}. Use windows of at least "
-                f"{1 / band.fmin:g} s, or leave this band out."
-            )
 
 
 def band_gain(freqs: Floats, *, band: Band, sfreq: float, order: int) -> NDArray[np.float64]:
@@ -197,7 +185,7 @@ def analytic_signal(X: Floats, *, sfreq: float, bands: Bands, order: int = 4) ->
     >>> np.angle(Z[0, 0, 1000] / Z[0, 0, 995]).round(4)  # 0.025 s of 10 Hz are pi / 2.
     np.float64(1.5708)
     """
-    check_bands(bands, sfreq=sfreq)
+    check_below_nyquist(bands, sfreq=sfreq)
     spectrum = transform(X, sfreq=sfreq, bands=bands)
     Z = np.empty((len(bands), *X.shape), dtype=np.complex128)
     for index, band in enumerate(bands):

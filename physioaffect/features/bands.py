@@ -10,6 +10,7 @@ from physioaffect.errors import ProtocolError
 
 __all__ = [
     "BANDS",
+    "DEAP_BANDS",
     "RBTRANSFORMER_BANDS",
     "RBTRANSFORMER_PAPER_BANDS",
     "SEED_BANDS",
@@ -17,6 +18,7 @@ __all__ = [
     "Band",
     "Bands",
     "band_bins",
+    "check_bands",
     "check_below_nyquist",
 ]
 
@@ -174,11 +176,26 @@ def check_below_nyquist(bands: Iterable[Band], *, sfreq: float) -> None:
             )
 
 
+def check_bands(bands: Iterable[Band], *, sfreq: float, duration: float) -> None:
+    """Raise a `ProtocolError` for bands at half the sampling rate, or of which a window holds no cycle."""
+    bands = tuple(bands)
+    check_below_nyquist(bands, sfreq=sfreq)
+    for band in bands:
+        if band.fmin * duration < 1 - _SLACK:
+            raise ProtocolError(
+                f"A window of {duration:g} s holds less than one cycle of {band}. Use windows of at least "
+                f"{1 / band.fmin:g} s, or leave this band out."
+            )
+
+
 SEED_BANDS = Bands.of(delta=(1, 3), theta=(4, 7), alpha=(8, 13), beta=(14, 30), gamma=(31, 50))
 """SEED's features: Zheng & Lu, IEEE TAMD 7(3), 162-175, 2015, doi 10.1109/TAMD.2015.2431497."""
 
 SEED_IV_BANDS = Bands.of(delta=(1, 4), theta=(4, 8), alpha=(8, 14), beta=(14, 31), gamma=(31, 50))
 """SEED-IV's and SEED-VIG's features, from the data sets' pages."""
+
+DEAP_BANDS = SEED_BANDS.within((4, 45))
+"""SEED's as far as DEAP's preprocessed release holds them, which was filtered to 4 to 45 Hz: no delta."""
 
 RBTRANSFORMER_BANDS = Bands.of(theta=(4, 8), alpha=(8, 14), beta=(14, 31), gamma=(31, 49))
 """RBTransformer as in its code; its paper (arXiv 2511.13954) has `RBTRANSFORMER_PAPER_BANDS`."""
@@ -187,6 +204,7 @@ RBTRANSFORMER_PAPER_BANDS = Bands.of(theta=(4, 8), alpha=(8, 13), beta=(13, 30),
 """RBTransformer as in its paper; the code that made its figures has `RBTRANSFORMER_BANDS`."""
 
 BANDS = {
+    "deap": DEAP_BANDS,
     "rbtransformer": RBTRANSFORMER_BANDS,
     "rbtransformer_paper": RBTRANSFORMER_PAPER_BANDS,
     "seed": SEED_BANDS,

@@ -13,7 +13,6 @@ from physioaffect.errors import DataError
 from physioaffect.features._analytic import (
     analytic_signal,
     band_parts,
-    check_bands,
     independent_phases,
     transform,
 )
@@ -29,7 +28,7 @@ from physioaffect.features._measures import (
     weighted_phase_lag,
 )
 from physioaffect.features._threads import in_threads, one_blas_thread
-from physioaffect.features.bands import SEED_BANDS, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands, check_bands
 from physioaffect.recording import Signal, Trial
 from physioaffect.signals.eeg_scale import check_scale
 from physioaffect.windows import Intervals, gather, sample_grid
@@ -213,7 +212,7 @@ class Connectivity:
         first, n_samples = sample_grid(signal, intervals)
         duration = n_samples / signal.sfreq
         if self.bands is not None:
-            check_bands(self.bands, sfreq=signal.sfreq, duration=duration)
+            check_bands(self.bands, sfreq=signal.sfreq, duration=intervals.duration)
         shape = len(first), len(upper(signal.n_channels)[0]), 1 if self.bands is None else len(self.bands)
         values = np.full(shape, np.nan, dtype=np.float32)
         if len(first):

@@ -11,11 +11,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from physioaffect.errors import DataError, ProtocolError
-from physioaffect.features._analytic import band_parts, check_bands, transform
+from physioaffect.features._analytic import band_parts, transform
 from physioaffect.features._blocks import is_varied
 from physioaffect.features._edges import as_matrices, edge_names, upper
 from physioaffect.features._threads import in_threads, one_blas_thread
-from physioaffect.features.bands import Bands
+from physioaffect.features.bands import Bands, check_bands
 from physioaffect.recording import Signal, Trial
 from physioaffect.signals.eeg_scale import check_scale
 from physioaffect.windows import Intervals, gather, sample_grid
@@ -267,7 +267,7 @@ class Covariance:
                 "singular matrix has no logarithm. Use longer windows, or the estimator 'oas' or 'lwf'."
             )
         if self.bands is not None:
-            check_bands(self.bands, sfreq=signal.sfreq, duration=n_samples / signal.sfreq)
+            check_bands(self.bands, sfreq=signal.sfreq, duration=intervals.duration)
         n_pairs = len(upper(signal.n_channels, diagonal=True)[0])
         values = np.full((len(first), n_pairs, 1 if self.bands is None else len(self.bands)), np.nan)
         if len(first):

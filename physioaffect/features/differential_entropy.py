@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from physioaffect._compiled import compiled
 from physioaffect.device import Device, check_device, resolve_device
 from physioaffect.features._filter_kernel import native
-from physioaffect.features.bands import SEED_BANDS, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands, check_bands
 from physioaffect.features.filter_bank import BandFilter, band_variance_filtered
 from physioaffect.features.stft import band_variance_frames
 from physioaffect.recording import Signal, Trial
@@ -91,6 +91,7 @@ def _stft(signal: Signal, intervals: Intervals, family: DifferentialEntropy) -> 
 
 
 def _bandpass(signal: Signal, intervals: Intervals, family: DifferentialEntropy) -> NDArray[np.float64]:
+    check_bands(family.bands, sfreq=signal.sfreq, duration=intervals.duration)
     first, n_samples = sample_grid(signal, intervals)
     present = native(signal.masked)
     compute = partial(band_variance_filtered, precision=family.precision)
@@ -255,7 +256,8 @@ class DifferentialEntropy:
         DataError
             If the trial lacks the signal or is too short to be filtered, or the device needs torch.
         ProtocolError
-            If there is no such device, a band reaches the Nyquist frequency or is too narrow for the windows.
+            If there is no such device, a band reaches the Nyquist frequency, or the windows are too short for
+            it: the STFT needs a frequency of theirs in each band, the band-pass a cycle of its lower edge.
         """
         device = resolve_device(self.device)
         settled = self if device == self.device else replace(self, device=device)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
 from physioaffect.errors import ProtocolError
-from physioaffect.features.bands import SEED_BANDS, Bands
+from physioaffect.features.bands import SEED_BANDS, Bands, check_bands
 from physioaffect.features.differential_entropy import gaussian_entropy
 from physioaffect.features.filter_bank import BandFilter, Sections
 from physioaffect.recording import Signal
@@ -45,7 +45,8 @@ class StreamingEntropy:
     Raises
     ------
     ProtocolError
-        If the filter is not causal or a band reaches the Nyquist frequency.
+        If the filter is not causal, a band reaches the Nyquist frequency, or a window holds less than a cycle
+        of it.
     PhysioaffectError
         If duration or step is not above zero.
 
@@ -87,6 +88,7 @@ class StreamingEntropy:
             raise ValueError(f"A stream needs at least one channel, got {n_channels}.")
         self.n_channels, self.bands, self.band_filter = n_channels, bands, band_filter
         self.windowing = Windowing(duration=duration, step=step)
+        check_bands(bands, sfreq=sfreq, duration=duration)
         # A signal that stands for the stream, so that windows begin where they do in a recording.
         names = tuple(f"channel {number}" for number in range(n_channels))
         self._clock = Signal(

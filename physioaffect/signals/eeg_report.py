@@ -96,6 +96,8 @@ class CleaningReport:
             f"{', '.join(names) if len(names) <= _MOST_NAMES else f'{len(names)} channels'} {fate} ({why})"
             for (fate, why), names in sorted(found.items(), key=lambda item: item[0][0])
         ]
+        references = (step for step in self.steps if step.name == "reference")
+        parts += [f"{name} {what}" for step in references for name, what in step.channels.items()]
         if self.marked:
             parts.append(f"{percent(self.marked)} % marked")
         return "cleaned: " + ("; ".join(parts) or "nothing found")

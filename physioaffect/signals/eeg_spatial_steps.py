@@ -85,7 +85,11 @@ def refer(X: NDArray[np.float64], names: list[str], good: list[int], run: Contex
         X = reference_matrix(reference, ch_names=names) @ X
         what = f"The mean of {', '.join(f'{n} (interpolated)' if n in bad else n for n in reference)}"
     numbers = {"reference": reference if isinstance(reference, str) else list(reference), "n": len(names)}
-    run.note("reference", f"{what} is the reference.", numbers=numbers)
+    # Features know a channel that is zero throughout as flat, and lack a value; here it is said why.
+    is_one = not isinstance(reference, str) and len(set(reference)) == 1
+    itself = {reference[0]: "zero (the reference)"} if is_one else {}
+    summary = f"{what} is the reference." + (f" {reference[0]} itself is zero now." if is_one else "")
+    run.note("reference", summary, numbers=numbers, channels=itself)
     return X
 
 

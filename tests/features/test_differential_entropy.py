@@ -15,10 +15,11 @@ from scipy.signal.windows import hann
 from scipy.special import beta
 
 from physioaffect.errors import ProtocolError
-from physioaffect.features import Recipe
+from physioaffect.features import DASM, DCAU, Recipe
 from physioaffect.features._frame_kernel import frame_power, plan_of
 from physioaffect.features.bands import (
     BANDS,
+    DEAP_BANDS,
     RBTRANSFORMER_BANDS,
     RBTRANSFORMER_PAPER_BANDS,
     SEED_BANDS,
@@ -117,6 +118,38 @@ def test_entropy_of_a_sine_follows_from_its_amplitude(estimator: str, tolerance:
     found = entropies(sine, bands=ALPHA, estimator=estimator)
     # The filter rings at both ends of the trial.
     assert_allclose(found[2:-2], 0.5 * np.log(2 * np.pi * np.e * amplitude**2 / 2), atol=tolerance)
+
+
+# A Hann window spreads a sine over its own frequency of the spectrum and both neighbours, 1/6, 2/3 and 1/6 of
+# the power; a band holds its lower edge and not its upper one. A Butterworth filter halves the power at both.
+AT_THE_EDGE = {
+    "stft": ({}, {8: 5 / 6, 13: 1 / 6}, 1e-12),
+    "causal": ({"filter": BandFilter(phase="causal")}, {8: 1 / 2, 13: 1 / 2}, 1e-4),
+    "zero phase": ({"filter": BandFilter(phase="zero")}, {8: 1 / 4, 13: 1 / 4}, 1e-4),
+}
+
+
+@pytest.mark.parametrize("edge", [8, 13])
+@pytest.mark.parametrize("how", AT_THE_EDGE)
+def test_entropy_of_a_sine_at_the_edge_of_a_band(how: str, edge: int) -> None:
+    settings, share, tolerance = AT_THE_EDGE[how]
+    estimator = "bandpass" if settings else "stft"
+    sine = 3 * np.sin(2 * np.pi * edge * np.arange(5000) / SFREQ + 0.3)[np.newaxis]
+    found = entropies(sine, bands=ALPHA, estimator=estimator, **settings)
+    expected = 0.5 * np.log(2 * np.pi * np.e * share[edge] * 3**2 / 2)
+    assert_allclose(found[3:-3, 0, 0], expected, atol=tolerance)
+
+
+@pytest.mark.parametrize("wrap", [lambda de: de, lambda de: DASM(entropy=de), lambda de: DCAU(entropy=de)])
+def test_a_band_of_which_a_window_holds_no_cycle_is_refused_by_the_filter_too(wrap: Any) -> None:
+    names = ("F3", "F4", "P3", "P4")
+    eeg = Signal(data=noise(4, 5000), sfreq=SFREQ, ch_names=names, kind="eeg", unit="au")
+    trial = Trial(dataset="made up", subject="1", trial="1", stimulus="none", signals={"eeg": eeg})
+    family = wrap(DifferentialEntropy(bands=SEED_BANDS, estimator="bandpass"))
+    with pytest.raises(ProtocolError, match=r"0\.1 s holds less than one cycle of delta .* at least 1 s"):
+        family(trial, Intervals(np.arange(10.0), 0.1))
+    # A second holds one of 1 Hz.
+    assert np.isfinite(family(trial, Intervals(np.arange(10.0), 1.0))).all()
 
 
 @given(seed=st.integers(0, 2**16), n_times=st.integers(6, 300))
@@ -429,7 +462,9 @@ def test_published_edges() -> None:
     assert SEED_IV_BANDS.edges == ((1, 4), (4, 8), (8, 14), (14, 31), (31, 50))
     assert RBTRANSFORMER_BANDS.edges == ((4, 8), (8, 14), (14, 31), (31, 49))
     assert RBTRANSFORMER_PAPER_BANDS.edges == ((4, 8), (8, 13), (13, 30), (30, 45))
-    assert set(BANDS.values()) == {SEED_BANDS, SEED_IV_BANDS, RBTRANSFORMER_BANDS, RBTRANSFORMER_PAPER_BANDS}
+    assert DEAP_BANDS.edges == ((4, 7), (8, 13), (14, 30), (31, 45))
+    published = {SEED_BANDS, SEED_IV_BANDS, DEAP_BANDS, RBTRANSFORMER_BANDS, RBTRANSFORMER_PAPER_BANDS}
+    assert set(BANDS.values()) == published
 
 
 def test_bands_are_clipped_to_the_passband_and_dropped_below_half_of_their_width() -> None:

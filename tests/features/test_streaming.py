@@ -44,7 +44,7 @@ def streamed(stream, X, cuts):
 @given(
     cuts=st.lists(st.integers(0, 1500), max_size=12),
     sfreq=st.sampled_from([100.3, 128.0, 250.0]),
-    duration=st.floats(0.05, 4),
+    duration=st.floats(0.25, 4),  # A cycle of 4 Hz.
     step=st.floats(0.03, 5),
     start=st.sampled_from(STARTS),
 )
@@ -182,3 +182,8 @@ def test_what_cannot_be_streamed_is_refused():
         StreamingEntropy(2, sfreq=SFREQ, duration=0)
     with pytest.raises(ValueError, match=r"with 2 channels, got \(3, 10\)"):
         StreamingEntropy(2, sfreq=SFREQ, duration=1.0).push(np.zeros((3, 10)))
+
+
+def test_windows_without_a_cycle_of_a_band_are_refused():
+    with pytest.raises(ProtocolError, match=r"0\.5 s holds less than one cycle of delta"):
+        StreamingEntropy(2, sfreq=SFREQ, bands=SEED_BANDS, duration=0.5)

@@ -94,7 +94,11 @@ def test_the_channel_that_others_refer_to_sets_no_limits() -> None:
     clean, report = clean_eeg(eeg, EEGCleaning(reference=("Cz",)))
     assert_array_equal(clean.data[1], 0)
     assert report.marked == 0
+    # Its features lack values, so that the table has to say why.
+    assert step(report, "reference") == "The mean of Cz is the reference. Cz itself is zero now."
+    assert report.note == "cleaned: Cz zero (the reference)"
     both, report = clean_eeg(eeg, EEGCleaning(reference=("Cz", "Fz")))
+    assert report.note == "cleaned: nothing found"
     assert_allclose(both.data[0], -both.data[1])
     assert report.marked == 0
     with_itself = EEGCleaning(reference=("Cz",))
