@@ -1,8 +1,10 @@
-"""Band features beside TorchEEG and mne-features, which are no dependencies: run with `make bench`.
+"""Band features beside TorchEEG, LibEER and mne-features, which are no dependencies: run with `make bench`.
 
 A peer that cannot be imported is skipped. They ask for old versions of what physioaffect needs, so they go in
 without them: ``pip install --no-deps torcheeg==1.1.3 spectrum mne-features && pip install torch``.
 TorchEEG's filters are then designed by today's SciPy, which takes 1.6 times as long over it as its own 1.10.
+LibEER 0.1.4 cannot be imported as the package that it is. Its module of features can, with its folder as path:
+``pip install --no-deps --target DIR LibEER`` and ``PYTHONPATH=DIR/LibEER/data_utils``.
 """
 
 import importlib
@@ -85,11 +87,26 @@ def mne_features(shape: Shape) -> Callable[[Floats], Any]:
     return lambda chunk: of_chunk(shape.sfreq, chunk, freq_bands=shape.edges, normalize=False)
 
 
+def libeer(shape: Shape, name: str) -> Callable[[Floats], Any]:
+    of_trial = getattr(imported("preprocess"), name)
+    return lambda trial: of_trial(trial, shape.sfreq, [*shape.edges.values()], 1, 0)
+
+
+class Peer(NamedTuple):
+    """``prepare(shape)`` gives what is called with each window, or with each whole trial."""
+
+    prepare: Callable[[Shape], Callable[[Floats], Any]]
+    n_most: int = 2400
+    takes_trials: bool = False
+
+
 # The first one needs more than 10 ms for a window, so a part of them is enough to know it.
-PEERS: dict[str, tuple[Callable[[Shape], Callable[[Floats], Any]], int]] = {
-    "torcheeg BandDifferentialEntropy": (lambda shape: torcheeg(shape, "BandDifferentialEntropy"), 100),
-    "torcheeg BandDifferentialEntropyV1": (lambda shape: torcheeg(shape, "BandDifferentialEntropyV1"), 2400),
-    "mne-features pow_freq_bands": (mne_features, 2400),
+PEERS = {
+    "torcheeg BandDifferentialEntropy": Peer(lambda shape: torcheeg(shape, "BandDifferentialEntropy"), 100),
+    "torcheeg BandDifferentialEntropyV1": Peer(lambda shape: torcheeg(shape, "BandDifferentialEntropyV1")),
+    "LibEER de": Peer(lambda shape: libeer(shape, "de_extraction"), takes_trials=True),
+    "LibEER de_reduced": Peer(lambda shape: libeer(shape, "de_reduced_extraction"), takes_trials=True),
+    "mne-features pow_freq_bands": Peer(mne_features),
 }
 
 
@@ -100,11 +117,14 @@ def bench_band_features(benchmark, name, shape):
     X = np.random.default_rng(0).standard_normal((n_trials, n_channels, n_seconds * sfreq), dtype=np.float32)
     n_all = n_measured = n_trials * n_seconds
     if name in PEERS:
-        prepare, n_most = PEERS[name]
-        of_chunk, n_measured = prepare(SHAPES[shape]), min(n_all, n_most)
-        chunks = X.reshape(n_trials, n_channels, n_seconds, sfreq).swapaxes(1, 2)
+        peer = PEERS[name]
+        of_chunk, n_measured = peer.prepare(SHAPES[shape]), min(n_all, peer.n_most)
+        chunks = X
+        if not peer.takes_trials:
+            chunks = X.reshape(n_trials, n_channels, n_seconds, sfreq).swapaxes(1, 2)
+            chunks = chunks.reshape(n_all, n_channels, sfreq)[:n_measured]
         # The peers are spared the conversion.
-        chunks = chunks.reshape(n_all, n_channels, sfreq)[:n_measured].astype(np.float64)
+        chunks = chunks.astype(np.float64)
 
         def work() -> None:
             for chunk in chunks:

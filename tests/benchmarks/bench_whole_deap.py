@@ -6,6 +6,8 @@ xmltodict spectrum && pip install torch``.
 
 import importlib
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +57,34 @@ def bench_whole_deap(benchmark, deap, out, estimator):
             save_features(DEAP, deap, recipe, store, n_jobs=cpu_count())
 
     benchmark.pedantic(once, setup=fresh, rounds=5, warmup_rounds=1)
+
+
+COMMAND = """
+import sys
+from pathlib import Path
+from physioaffect.cli import app
+sys.argv = ["physioaffect", "features", "deap", *sys.argv[1:]]
+try:
+    app()
+finally:
+    # Not getrusage: its maximum is that of the process that started this one, too.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    print(f"peak {peak / 1024:.0f}", file=sys.stderr)
+"""
+
+
+@pytest.mark.benchmark(
+    group="the whole command in a process of its own, imports included: its peak of memory"
+)
+def bench_command(benchmark, deap, out):
+    def once() -> None:
+        store = str(out / f"{uuid4()}.zarr")
+        given = [sys.executable, "-c", COMMAND, str(deap), "-o", store, "--window", "1"]
+        told = subprocess.run(given, check=True, capture_output=True, text=True)
+        benchmark.extra_info["peak_MB"] = int(told.stderr.split("peak ")[-1])
+
+    benchmark.pedantic(once, rounds=3, warmup_rounds=1)
 
 
 @pytest.mark.benchmark(group="one of the 32 files, as TorchEEG's DEAPDataset reads, computes and keeps it")

@@ -122,7 +122,7 @@ def test_entropy_of_a_sine_follows_from_its_amplitude(estimator: str, tolerance:
 
 # A Hann window spreads a sine over its own frequency of the spectrum and both neighbours, 1/6, 2/3 and 1/6 of
 # the power; a band holds its lower edge and not its upper one. A Butterworth filter halves the power at both.
-AT_THE_EDGE = {
+AT_THE_EDGE: dict[str, tuple[dict[str, Any], dict[int, float], float]] = {
     "stft": ({}, {8: 5 / 6, 13: 1 / 6}, 1e-12),
     "causal": ({"filter": BandFilter(phase="causal")}, {8: 1 / 2, 13: 1 / 2}, 1e-4),
     "zero phase": ({"filter": BandFilter(phase="zero")}, {8: 1 / 4, 13: 1 / 4}, 1e-4),
