@@ -3,7 +3,7 @@
 A peer that cannot be imported is skipped. They ask for old versions of what physioaffect needs, so they go in
 without them: ``pip install --no-deps torcheeg==1.1.3 spectrum mne-features && pip install torch``.
 TorchEEG's filters are then designed by today's SciPy, which takes 1.6 times as long over it as its own 1.10.
-LibEER 0.1.4 cannot be imported as the package that it is. Its module of features can, with its folder as path:
+LibEER 0.1.4 cannot be imported as the package that it is. Its module of features can, its folder as path:
 ``pip install --no-deps --target DIR LibEER`` and ``PYTHONPATH=DIR/LibEER/data_utils``.
 """
 

@@ -74,9 +74,7 @@ finally:
 """
 
 
-@pytest.mark.benchmark(
-    group="the whole command in a process of its own, imports included: its peak of memory"
-)
+@pytest.mark.benchmark(group="the whole command in a process of its own, imports included, and its peak")
 def bench_command(benchmark, deap, out):
     def once() -> None:
         store = str(out / f"{uuid4()}.zarr")
