@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 import mne
@@ -26,16 +27,24 @@ from PIL import Image
 
 from physioaffect.datasets import EEGMAT
 from physioaffect.features import (
+    ASM,
     DASM,
+    DCAU,
+    RASM,
     SEED_BANDS,
+    Aperiodic,
     BandPower,
     Bands,
     Connectivity,
     Covariance,
     DifferentialEntropy,
+    FractalDimension,
     FrontalAlphaAsymmetry,
     Hjorth,
+    LineLength,
     Recipe,
+    SpectralEntropy,
+    TopographicMap,
     concatenate,
     features_of_trial,
 )
@@ -49,17 +58,27 @@ OUT = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 DPI = 110
 
 _BANDS = SEED_BANDS.within((1, 45))
+_ENTROPY = DifferentialEntropy(bands=_BANDS)
 _ALL = Recipe(
     windows=Windowing(duration=4, step=2),
     features=(
+        _ENTROPY,
         BandPower(bands=_BANDS, scale="log"),
-        DASM(entropy=DifferentialEntropy(bands=_BANDS)),
+        DASM(entropy=_ENTROPY),
+        RASM(entropy=_ENTROPY),
+        ASM(entropy=_ENTROPY),
+        DCAU(entropy=_ENTROPY),
+        TopographicMap(entropy=_ENTROPY),
         FrontalAlphaAsymmetry(),
+        SpectralEntropy(edges=(1, 45)),
         Hjorth(),
+        LineLength(),
+        FractalDimension(),
         Connectivity(bands=_BANDS, method="wpli"),
         Covariance(),
     ),
 )
+_SLOW = Recipe(windows=Windowing(duration=10), features=(Aperiodic(edges=(1, 45)),))
 _ALPHA = Recipe(
     windows=Windowing(duration=2, step=1),
     features=(BandPower(bands=Bands.of(alpha=(8, 13)), scale="absolute"),),
@@ -137,22 +156,34 @@ def print_table(found: dict[str, xr.DataArray]) -> None:
         print(f"| {name} | {' | '.join(cells)} |".replace("-", "−"))
 
 
-def write(path: Path, figure: Figure) -> None:
-    """Write a picture of 256 colours, which takes a third of the space, and say how much that is."""
-    figure.savefig(path, dpi=DPI)
-    with Image.open(path) as picture:
-        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
+def drawn(figure: Figure, dpi: int) -> Image.Image:
+    """Draw a figure as a picture."""
+    content = BytesIO()
+    figure.savefig(content, format="png", dpi=dpi)
+    return Image.open(content).convert("RGB")
+
+
+def write(path: Path, *figures: Figure, is_row: bool = False) -> None:
+    """Write figures below (or beside) one another in 256 colours, a third of the space, and say how much."""
+    pictures = [drawn(figure, DPI if len(figures) == 1 else DPI * 2 // 3) for figure in figures]
+    widths, heights = zip(*(picture.size for picture in pictures), strict=True)
+    size = (sum(widths), max(heights)) if is_row else (max(widths), sum(heights))
+    sheet, at = Image.new("RGB", size, "white"), 0
+    for picture in pictures:
+        sheet.paste(picture, (at, 0) if is_row else (0, at))
+        at += picture.size[0 if is_row else 1]
+    sheet.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
 def main(folder: Path) -> None:
     """Draw and save."""
-    parts = [
-        features_of_trial(trial_of(clean_eeg(signal).recording, f"eyes {name}", order), _ALL)
+    trials = [
+        trial_of(clean_eeg(signal).recording, f"eyes {name}", order)
         for order, (name, signal) in enumerate(eyes(folder / "eegmmidb_S001").items())
     ]
-    table = concatenate(parts)
+    table = concatenate([features_of_trial(trial, _ALL) for trial in trials])
+    slopes = concatenate([features_of_trial(trial, _SLOW) for trial in trials])
     is_closed = table.condition == "eyes closed"
     closed, eyes_open = table.isel(window=is_closed), table.isel(window=~is_closed)
     figures = {
@@ -172,6 +203,10 @@ def main(folder: Path) -> None:
     OUT.mkdir(exist_ok=True)
     for name, figure in figures.items():
         write(OUT / f"{name}.png", figure)
+    write(OUT / "entropy.png", plot_bands(closed.de), plot_bands(closed.topomap))
+    write(OUT / "pairs.png", *(plot_asymmetry(closed[name]) for name in ("rasm", "asm", "dcau")), is_row=True)
+    courses = (table.spectral_entropy, table.line_length, table.fractal_dimension, slopes.aperiodic)
+    write(OUT / "courses.png", *map(plot_course, courses))
     print_table(found)
 
 
