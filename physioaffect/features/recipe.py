@@ -76,7 +76,7 @@ def parts_of(part: Any) -> dict[str, int]:
     inside = [getattr(part, setting.name, None) for setting in fields(part)]
     found: dict[str, int] = {}
     for one in (*inside, *getattr(part, "made_of", ())):
-        if hasattr(one, "version"):
+        if one is not None and hasattr(one, "version"):
             found |= {one.name: one.version} | parts_of(one)
     return found
 
