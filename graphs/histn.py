@@ -256,7 +256,9 @@ class HiSTNClassifier(NetworkClassifier):
     -----
     **Deviations** from arXiv 2408.15255 and its code: each electrode is standardised by the training windows,
     where theirs comes divided by its largest value in the whole trial; validation labels are smoothed like
-    those of training.
+    those of training; what is learnt of a new person (``calibration_epochs``) comes in batches in which each
+    class is equally frequent, where theirs shows each window once an epoch and weighs its loss by the count
+    of the commonest class over that of its own: the same in expectation, up to a constant that Adam undoes.
 
     Examples
     --------

@@ -209,7 +209,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         for number, fold in enumerate(folds):
             stacks.setdefault(estimators[number]._learn_labels(y[fold.train_idx]), []).append(number)
             estimators[number]._refuse_unknown(y[self._later(fold)], fold.name)
-        for numbers in stacks.values():
+        for classes, numbers in stacks.items():
             first = estimators[numbers[0]]
             labels, targets, n_outputs = first._targets(y, training)
             shape = Input(*about, n_outputs)
@@ -221,7 +221,15 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
             shared = {"labels": labels, "subjects": people, "device": device}
             kept = checkpoint / f"classes-{numbers[0]:05d}" if checkpoint is not None else None
             trained = train(
-                networks, source, targets, replicas, training, **shared, checkpoint=kept, progress=progress
+                networks,
+                source,
+                targets,
+                replicas,
+                training,
+                **shared,
+                checkpoint=kept,
+                progress=progress,
+                about=(self, shape, classes),
             )
             _take_over(networks, trained)
             if (more := self.calibration()) is not None:
@@ -234,12 +242,19 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
 
     def _replica(self, fold: FoldLike, seed: int, labels: NDArray[Any]) -> Replica:  # noqa: ARG002
         """What the network of a fold learns from; a regressor also looks at the labels."""
+        sees_target = "unlabelled" in self.uses
+        if sees_target and len(fold.unlabelled_idx) == 0:
+            raise ProtocolError(
+                f"Fold {fold.name} has no unlabelled windows of the people that will be tested, from which "
+                "this model learns. Pass target=(X, groups) to fit, or use a protocol that grants them, such "
+                "as transductive(protocol)."
+            )
         return Replica(
             name=fold.name,
             seed=int(seed),
             train=fold.train_idx,
             validation=fold.validation_idx if self.patience is not None else None,
-            unlabelled=fold.unlabelled_idx if "unlabelled" in self.uses else None,
+            unlabelled=fold.unlabelled_idx if sees_target else None,
         )
 
     @abstractmethod

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from physioaffect.errors import RunError
-from physioaffect.training.course import Replica
+from physioaffect.training.course import Course
+from physioaffect.training.description import described
 from physioaffect.training.settings import Training
 from physioaffect.whole_file import replace_file
 
@@ -26,28 +28,26 @@ EVERY = 30.0
 
 def run_key(
     training: Training,
-    replicas: Sequence[Replica],
+    courses: Sequence[Course],
     networks: Sequence[nn.Module],
     targets: Tensor,
     device: torch.device,
+    about: Any = None,
 ) -> str:
-    """Sha256 that names a training: its settings, windows, labels, seeds, device, and where weights start.
+    """Sha256 that names a training: all that its numbers depend on, and ``about``, what its maker adds.
 
-    Of the windows' values only what networks are standardised by is looked at, which is part of their state.
+    That is how it is trained and on what kind of device; of each network the seed, the windows with their
+    labels, people and trials, and the whole network: weights, buffers, and the settings of every layer, which
+    need not show in its first weights. Of the windows' values only what networks are standardised by is
+    looked at, which is part of their state.
     """
-    digest = hashlib.sha256(f"{training!r} {device.type}".encode())
-    for replica, network in zip(replicas, networks, strict=True):
-        digest.update(f"{replica.name}/{replica.seed}/{replica.center!r}/{replica.spread!r}".encode())
-        for rows in (replica.train, replica.validation, replica.unlabelled):
-            digest.update(b"-" if rows is None else rows.tobytes())
-        digest.update(_bytes(targets[torch.from_numpy(replica.train).to(targets.device)]))
-        for name, value in network.state_dict().items():
-            digest.update(f"{name} {tuple(value.shape)}".encode() + _bytes(value))
+    digest = hashlib.sha256(f"{described(training)} {device.type} {described(about)}".encode())
+    for course, network in zip(courses, networks, strict=True):
+        replica = course.replica
+        looked_at = [replica.train] if replica.validation is None else [replica.train, replica.validation]
+        rows = torch.from_numpy(np.concatenate(looked_at)).to(targets.device)
+        digest.update(described([replica, course.population, targets[rows], network]).encode())
     return digest.hexdigest()
-
-
-def _bytes(values: Tensor) -> bytes:
-    return values.detach().cpu().contiguous().numpy().tobytes()
 
 
 @dataclass(kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,7 @@ class Group:
     device: torch.device
     checkpoint: Checkpoint | None
     tell: Progress
+    about: Any = None
     _finished: dict[int, Trained] = field(default_factory=dict)
     _step: int = 0
 
@@ -242,8 +244,7 @@ class Group:
 
     @cached_property
     def _key(self) -> str:
-        replicas = [course.replica for course in self.courses]
-        return run_key(self.training, replicas, self.networks, self.targets, self.device)
+        return run_key(self.training, self.courses, self.networks, self.targets, self.device, self.about)
 
 
 def predict(stack: Stack, source: Source, rows: Sequence[Tensor]) -> list[Tensor]:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from physioaffect.device import resolve_device
 from physioaffect.errors import DataError
 from physioaffect.windows import Windows
 
@@ -35,6 +36,8 @@ class Source:
     ------
     DataError
         If there are NaN or infinite numbers, or the parts' windows differ in shape.
+    ProtocolError
+        If the device is CUDA and torch finds none.
     """
 
     def __init__(self, parts: Sequence[Any], device: torch.device) -> None:
@@ -44,6 +47,9 @@ class Source:
                 f"Windows must have one shape, got {' and '.join(map(str, sorted(shapes)))} (windows of "
                 "training, validation and target)."
             )
+        if device.type == "cuda":
+            # Torch would say so by an AssertionError.
+            resolve_device("cuda")
         self.window_shape: tuple[int, ...] = next(iter(shapes))
         self.trials: NDArray[np.intp] | None = None
         self.starts: NDArray[np.intp] | None = None
@@ -56,6 +62,11 @@ class Source:
             table = np.concatenate([np.asarray(part) for part in parts], dtype=np.float32, casting="unsafe")
             _refuse_missing(~np.asarray(np.isfinite(table).all(axis=tuple(range(1, table.ndim)))))
             self._table = torch.from_numpy(table).to(device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the windows are."""
+        return self._table.device
 
     def __len__(self) -> int:
         return len(self._table) if self._first is None else len(self._first)

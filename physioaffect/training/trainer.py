@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from physioaffect.device import check_device
 from physioaffect.errors import ProtocolError, RunError
 from physioaffect.progress import Progress
 from physioaffect.training.checkpoint import Checkpoint
@@ -42,6 +43,7 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
     stack: int | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    about: Any = None,
 ) -> list[Trained]:
     """Train networks of one shape, each on windows of its own, as if each were trained alone.
 
@@ -62,7 +64,7 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
     subjects : ndarray of int, shape (n_windows,), optional
         Person of each window, for samplers that balance.
     device : torch.device or {"cpu", "cuda"}
-        Where to train.
+        Where to train: where the windows are.
     stack : int, optional
         Networks that are run as one. Default: as many as pays on this device, which the network knows; no
         setting changes the numbers by more than rounding.
@@ -71,6 +73,9 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
         training that is begun again with the same folder goes on from there and ends with the same numbers.
     progress : callable, optional
         Called with (name, epochs done, epochs).
+    about : object, optional
+        What else makes it this training and no other, such as an estimator with its settings, or names of
+        channels: an interrupted one goes on only if this has the same values, too.
 
     Returns
     -------
@@ -80,7 +85,11 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
     Raises
     ------
     ProtocolError
-        If a replica has fewer windows than a batch, or training diverges.
+        If a replica has fewer windows than a batch, the windows are on another device, or training diverges.
+    RunError
+        If the checkpoint is of another training.
+    ValueError
+        If the windows are on a device that is neither a processor nor CUDA.
 
     Examples
     --------
@@ -102,7 +111,7 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
     >>> len(trained), len(trained[0].history), sorted(trained[0].state)
     (4, 5, ['bias', 'weight'])
     """
-    device = torch.device(device)
+    device = _agreed(device, source)
     populations = [_population(source, replica, labels, subjects) for replica in replicas]
     for replica, population in zip(replicas, populations, strict=True):
         if training.sampler.n_steps(population, training.batch_size) < 1:
@@ -134,6 +143,7 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
             device=device,
             checkpoint=Checkpoint(path=checkpoint / f"group-{first:05d}.safetensors") if checkpoint else None,
             tell=tell,
+            about=about,
         )
         for first in range(0, len(networks), size)
     ]
@@ -148,6 +158,18 @@ def train(  # noqa: PLR0913  All that training depends on, by name.
             # After an error or Ctrl-C threads live on: they would go on training, and writing checkpoints.
             stopped.set()
     return [one for group in finished for one in group]
+
+
+def _agreed(device: torch.device | str, source: Source) -> torch.device:
+    """Where the windows are, if that is the device asked for; "cuda" is any of the graphics cards."""
+    there = source.device
+    if str(device) not in (there.type, str(there)):
+        raise ProtocolError(
+            f"Training was asked for on {str(device)!r}, but the windows are on {str(there)!r}. Name one, "
+            "'cpu' or 'cuda', in both: train(..., device=...) and Source(parts, torch.device(...))."
+        )
+    check_device(there.type)
+    return there
 
 
 def _population(

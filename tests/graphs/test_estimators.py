@@ -23,11 +23,15 @@ DREAMER = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", 
 N_WINDOWS = 48
 FAST = {"epochs": 2, "batch_size": 8, "random_state": 3, "device": "cpu"}
 
-CLASSIFIERS = sorted(NETWORKS)
+# The one network that learns from windows of the test person, which it does only if asked to.
+ADVERSARY = "rgnn with its adversary"
+CLASSIFIERS = [*sorted(NETWORKS), ADVERSARY]
 REGRESSORS = sorted(name for name, networks in NETWORKS.items() if networks.regressor is not None)
 
 
 def made(name: str, **settings: Any) -> Any:
+    if name == ADVERSARY:
+        return NETWORKS["rgnn"].classifier(**(FAST | {"node_dat": True} | settings))
     return NETWORKS[name].classifier(**(FAST | settings))
 
 
@@ -76,7 +80,7 @@ def needed(model: Any) -> dict[str, Any]:
 def test_arguments_are_kept_as_they_are(name):
     model = made(name)
     for key, default in inspect.signature(type(model).__init__).parameters.items():
-        if key not in ("self", *FAST):
+        if key not in ("self", *FAST, *(["node_dat"] if name == ADVERSARY else [])):
             assert getattr(model, key) is default.default, key
     assert clone(model).get_params() == model.get_params()
     assert model.set_params(epochs=7).epochs == 7
@@ -200,15 +204,58 @@ def test_folds_trained_together_equal_each_alone(name, size, monkeypatch):
         assert_allclose(one.predict_proba(X), alone.predict_proba(X), atol=0 if size == 1 else 2e-4)
 
 
+# What is there to prevent it, and labels that leave no loss at all.
+GENTLE = {
+    "label_smoothing": 0.0,
+    "weight_decay": 0.0,
+    "sparsity": 0.0,
+    "domain_weight": 0.0,
+    "labels": "onehot",
+}
+# The largest learn it as well when they are smaller, in less time.
+SMALLER = {"lggnet": {"n_temporal": 8}, "rbtransformer": {"n_blocks": 1, "width": 36, "n_hidden": 32}}
+
+
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_batch_is_learnt_by_heart(name):
-    """All but dropout, decay and smoothing, which are there to prevent it."""
-    # HiSTN's running batch statistics take some hundred steps to arrive.
-    model = made(name, epochs=100 if name == "histn" else 25, learning_rate=3e-3, weight_decay=0.0)
-    gentle = {key: 0.0 for key in model.get_params() if "dropout" in key or key == "label_smoothing"}
-    model.set_params(**gentle)
-    X, y = windows_for(model), labels_of()
-    assert model.fit(X, y, **needed(model)).score(X, y) == 1
+    """Labels are drawn for each window, so that nothing but the windows themselves tells them."""
+    model = made(name, epochs=150, batch_size=16, learning_rate=1e-2, **SMALLER.get(name, {}))
+    gentle = GENTLE | {key: 0.0 for key in model.get_params() if "dropout" in key}
+    model.set_params(**{key: value for key, value in gentle.items() if key in model.get_params()})
+    y = np.random.default_rng(5).permutation(np.arange(16) % 2)
+    model.fit(rows(windows_for(model), np.arange(16)), y, **needed(model))
+    losses = [epoch.loss for epoch in model.history_]
+    assert losses[0] > 0.5
+    assert losses[-1] < 0.05
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_electrodes_are_the_features_of_windows(name, fitted):
+    """As scikit-learn counts: what the second dimension holds, whatever the third does."""
+    assert fitted[name].n_features_in_ == len(DREAMER) == 14
+
+
+@pytest.mark.parametrize("name", [name for name in CLASSIFIERS if made(name).takes_tables])
+def test_columns_are_the_features_of_a_table(name):
+    model = made(name)
+    X = np.asarray(windows_for(model))
+    table = X.reshape(N_WINDOWS, -1)
+    for own in (model, TrainedWith(model, mixup=0.2)):
+        assert clone(own).fit(X, labels_of()).n_features_in_ == 14
+        assert clone(own).fit(table, labels_of()).n_features_in_ == 14 * 5
+    with pytest.raises(ValueError, match=r"X has 69 features, but .* is expecting 70 features"):
+        model.fit(table, labels_of()).predict(table[:, :-1])
+
+
+def test_only_the_adversary_learns_from_windows_of_the_test_person(fitted):
+    assert [name for name in CLASSIFIERS if "unlabelled" in made(name).uses] == [ADVERSARY]
+    X = windows_for(fitted[ADVERSARY])
+    with pytest.raises(
+        ProtocolError, match=r"has no unlabelled windows of .* Pass target=\(X, groups\) to fit"
+    ):
+        made(ADVERSARY).fit(X, labels_of())
+    other = made(ADVERSARY).fit(X, labels_of(), target=(2 + windows_for(made("mlp"), seed=1), labels_of()))
+    assert np.abs(other.predict_proba(X) - fitted[ADVERSARY].predict_proba(X)).max() > 1e-4
 
 
 @pytest.mark.parametrize("name", REGRESSORS)
