@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from physioaffect.data_set import DataSet, Exclusion, Report
-from physioaffect.devices.any_file import FORMATS, read_device
+from physioaffect.devices.any_file import FORMATS, glance, read_device
 from physioaffect.devices.empatica import e4_files
-from physioaffect.devices.map_file import read_map
-from physioaffect.devices.session import DeviceSession
+from physioaffect.devices.map_file import MAP_NAME, read_map
+from physioaffect.devices.session import DeviceSession, Sampled
 from physioaffect.errors import DataError
 from physioaffect.recording import Events, Flag, Signal, Trial
 
@@ -26,24 +26,12 @@ from .wearable_files import SESSIONS, FoundRecordings, WearableRecording, find_r
 __all__ = ["describe_found", "wearable"]
 
 _NAME = "wearable"
-# So many readable recordings of each format are looked at to learn what signals there are.
-_N_LOOKED_AT = 2
-_MOST_TRIED = 8
 _MOST_NOTES, _LONGEST_NOTE = 6, 200
-
-
-class _Usual(NamedTuple):
-    """What a signal is like in most recordings that have it."""
-
-    sfreq: float
-    ch_names: tuple[str, ...]
-    kind: str
-    unit: str
 
 
 class _Person(NamedTuple):
     recordings: tuple[WearableRecording, ...]
-    usual: Mapping[str, _Usual]
+    usual: Mapping[str, Sampled]
 
 
 def wearable(
@@ -87,8 +75,10 @@ def wearable(
     -----
     Hidden files, what macOS and Windows leave behind, links to other places and files of unknown formats are
     passed over; `find_recordings` lists these. A recording that cannot be read is left out and reported; all
-    others are used. Which signals there are is learnt from the first two readable recordings of each format:
-    whoever has others names them in a recipe of their own.
+    others are used. Of an E4, ``HR.csv``, ``IBI.csv`` and the tags cost their own signal only. Where a map of
+    text tables is broken, these are left out. There are the signals that any recording has, at the rate and
+    with the channels and the unit of most that have them: of an E4 the first lines of its files tell them,
+    every other recording is read for it.
     """
     root = Path(root)
     stated = None if csv_map is None else Path(csv_map)
@@ -128,11 +118,19 @@ def describe_found(found: FoundRecordings) -> str:
     said += f". People: {people}{f' and {n_more} more' if n_more > 0 else ''}."
     if found.passed_over:
         said += f" {len(found.passed_over)} other files and folders were passed over."
+    # Of tables without a map nothing else may say that they are missing.
+    said += "".join(f" {item.reason}" for item in found.passed_over if item.path.name == MAP_NAME)
     return said
+
+
+def _refuse_faulty(recording: WearableRecording) -> None:
+    if recording.fault:
+        raise DataError(recording.fault)
 
 
 def _read(recording: WearableRecording, report: Callable[[str, str], None]) -> DeviceSession:
     """Read a session; a broken one of several files is told to ``report`` and left out."""
+    _refuse_faulty(recording)
     try:
         return read_device(recording.paths, csv_map=recording.csv_map)
     except DataError:
@@ -150,30 +148,20 @@ def _read(recording: WearableRecording, report: Callable[[str, str], None]) -> D
     return read_device(whole)
 
 
-def _usual(found: FoundRecordings) -> dict[str, _Usual]:
-    """Learn what signals there are from a few recordings of each format."""
-    by_format: dict[str, list[WearableRecording]] = {}
-    for own in found.people.values():
-        for one in own:
-            by_format.setdefault(one.format, []).append(one)
-    counted: dict[str, Counter[_Usual]] = {}
+def _usual(found: FoundRecordings) -> dict[str, Sampled]:
+    """Learn what signals there are, and what most recordings that have one have it like."""
+    counted: dict[str, Counter[Sampled]] = {}
     errors: list[DataError] = []
-    for recordings in by_format.values():
-        n_read = 0
-        for recording in recordings[:_MOST_TRIED]:
-            try:
-                # One file of many is enough.
-                session = read_device(recording.paths[0], csv_map=recording.csv_map)
-            except DataError as error:
-                errors.append(error)
-                continue
-            for name, signal in session.signals.items():
-                if isinstance(signal, Signal):
-                    like = _Usual(signal.sfreq, signal.ch_names, signal.kind, signal.unit)
-                    counted.setdefault(name, Counter())[like] += len(recordings)
-            n_read += 1
-            if n_read == _N_LOOKED_AT:
-                break
+    for recording in chain.from_iterable(found.people.values()):
+        try:
+            _refuse_faulty(recording)
+            # One file of many is enough.
+            likes = glance(recording.paths[0], csv_map=recording.csv_map)
+        except DataError as error:
+            errors.append(error)
+            continue
+        for name, like in likes.items():
+            counted.setdefault(name, Counter())[like] += 1
     if not counted:
         reason = errors[0] if errors else "They hold no sampled signal."
         raise DataError(f"Of the recordings found none can be read. The first says: {reason}")
@@ -207,44 +195,56 @@ def _files(root: Path, *, csv_map: Path | None) -> Sequence[Path]:
     return [*files, *found.maps, *stated]
 
 
-def _open(root: Path, *, csv_map: Path | None, usual: Mapping[str, _Usual]) -> dict[str, _Person]:
+def _open(root: Path, *, csv_map: Path | None, usual: Mapping[str, Sampled]) -> dict[str, _Person]:
     return {who: _Person(own, usual) for who, own in _found(root, csv_map).people.items()}
 
 
 def _trials(subject: str, person: _Person, report: Report) -> Iterator[Trial]:
-    begun: list[tuple[datetime | None, WearableRecording]] = []
-    for one in person.recordings:
+    is_alone = len(person.recordings) == 1
+    tell = _teller(subject, report)
+    for recording in person.recordings if is_alone else _by_time(person.recordings, tell):
         try:
             # Sessions may be as long as days, so each is read when its turn comes, and held alone.
-            is_alone = len(person.recordings) == 1
-            began = None if is_alone else read_device(one.paths[0], csv_map=one.csv_map).started_at
+            session = _read(recording, tell)
+            signals = _complete(session.signals, person.usual, recording)
         except DataError as error:
-            if len(one.paths) == 1:
-                report(Exclusion(subject=subject, trial=one.name, reason=str(error)))
-                continue
-            began = None
-        begun.append((began, one))
-    if all(began is not None for began, _ in begun):
-        begun.sort(key=lambda pair: pair[0].timestamp() if pair[0] else 0.0)
-    for _, recording in begun:
-        try:
-            session = _read(recording, _teller(subject, report))
-        except DataError as error:
-            if len(person.recordings) == 1:
+            if is_alone:
                 raise
-            report(Exclusion(subject=subject, trial=recording.name, reason=str(error)))
+            tell(recording.name, str(error))
             continue
+        for reason in session.lost:
+            tell(recording.name, reason)
         yield Trial(
             dataset=_NAME,
             subject=subject,
             session=recording.session,
             trial=recording.name,
             stimulus="none",
-            signals=_complete(session.signals, person.usual),
+            signals=signals,
             recorded_at=session.started_at,
             elapsed=0.0,
             tags=_tags(session),
         )
+
+
+def _by_time(
+    recordings: Sequence[WearableRecording], tell: Callable[[str, str], None]
+) -> list[WearableRecording]:
+    """Bring sessions into the order of time if all tell theirs; of one file that is broken, tell it."""
+    begun: list[tuple[datetime | None, WearableRecording]] = []
+    for one in recordings:
+        began = None
+        try:
+            _refuse_faulty(one)
+            began = read_device(one.paths[0], csv_map=one.csv_map).started_at
+        except DataError as error:
+            if len(one.paths) == 1:
+                tell(one.name, str(error))
+                continue
+        begun.append((began, one))
+    if all(began is not None for began, _ in begun):
+        begun.sort(key=lambda pair: pair[0].timestamp() if pair[0] else 0.0)
+    return [one for _, one in begun]
 
 
 def _teller(subject: str, report: Report) -> Callable[[str, str], None]:
@@ -252,12 +252,12 @@ def _teller(subject: str, report: Report) -> Callable[[str, str], None]:
 
 
 def _complete(
-    signals: Mapping[str, Signal | Events], usual: Mapping[str, _Usual]
+    signals: Mapping[str, Signal | Events], usual: Mapping[str, Sampled], recording: WearableRecording
 ) -> dict[str, Signal | Events]:
     """Add what other recordings have and this one lacks as missing from beginning to end."""
     sampled = [signal for signal in signals.values() if isinstance(signal, Signal) and signal.n_times]
     if not sampled:
-        raise DataError("It holds no sample of any signal. Export it again, or leave it out.")
+        raise DataError(f"{recording.name} holds no sample of any signal. Export it again, or leave it out.")
     duration = max(signal.stop for signal in sampled)
     complete = dict(signals)
     for name, like in usual.items():

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from physioaffect.devices.any_file import FORMATS, map_beside, sniff
+from physioaffect.devices.any_file import FORMATS, is_text_table, map_beside, sniff
 from physioaffect.devices.csv_map import CsvMap
 from physioaffect.devices.empatica import e4_files
 from physioaffect.devices.map_file import MAP_NAME
@@ -42,13 +42,17 @@ _AVRO = re.compile(r"(?P<subject>.+)_(?P<second>\d{10})")
 
 
 class WearableRecording(NamedTuple):
-    """One session of one person: a file or a folder, or the files of one day that belong together."""
+    """One session of one person: a file or a folder, or the files of one day that belong together.
+
+    ``fault`` says why it cannot be read if that is known already: its map is broken.
+    """
 
     subject: str
     session: str
     format: str
     paths: tuple[Path, ...]
     csv_map: CsvMap | None = None
+    fault: str = ""
 
     @property
     def name(self) -> str:
@@ -72,6 +76,13 @@ class FoundRecordings(NamedTuple):
     maps: tuple[Path, ...]
 
 
+class _Map(NamedTuple):
+    """The map of the text tables in a folder, or what is wrong with it."""
+
+    csv_map: CsvMap | None
+    fault: str = ""
+
+
 class _Place(NamedTuple):
     """A recording and where it lies: the names of folders above it in the data set, and its own."""
 
@@ -79,6 +90,7 @@ class _Place(NamedTuple):
     path: Path
     parts: tuple[str, ...]
     csv_map: CsvMap | None = None
+    fault: str = ""
 
 
 def find_recordings(root: Path | str, csv_map: CsvMap | None = None) -> FoundRecordings:
@@ -140,8 +152,10 @@ def _known() -> str:
 
 
 def _alone(path: Path, csv_map: CsvMap | None) -> list[_Place]:
-    csv_map = map_beside(path) or csv_map
-    name = sniff(path, csv_map=csv_map)
+    name = sniff(path)
+    if name is None:
+        csv_map = map_beside(path) or csv_map
+        name = sniff(path, csv_map=csv_map)
     if name is None:
         raise DataError(f"{path} is no recording of a known format. Known are {_known()}.")
     return [_Place(name, path, (_shown(path.stem),), csv_map)]
@@ -150,11 +164,10 @@ def _alone(path: Path, csv_map: CsvMap | None) -> list[_Place]:
 def _walk(root: Path, csv_map: CsvMap | None, passed: list[PassedOver]) -> Iterator[_Place]:
     """Find recordings in and below a folder; links are followed only to places inside it."""
     n_seen = 0
-    waiting: list[tuple[Path, tuple[str, ...], CsvMap | None]] = [(root, (), csv_map)]
+    waiting: list[tuple[Path, tuple[str, ...], _Map]] = [(root, (), _Map(csv_map))]
     while waiting:
         folder, parts, above = waiting.pop()
-        # A map holds for the folders below it too, where there is no other.
-        own_map = map_beside(folder / MAP_NAME) or above
+        own_map = _own_map(folder, above, passed)
         try:
             is_e4 = sniff(folder) == "e4"
             entries = sorted(folder.iterdir())
@@ -183,6 +196,16 @@ def _walk(root: Path, csv_map: CsvMap | None, passed: list[PassedOver]) -> Itera
                 yield from _look(path, below, own_map, passed)
 
 
+def _own_map(folder: Path, above: _Map, passed: list[PassedOver]) -> _Map:
+    """A map holds for the folders below it too, where there is no other; so does what is wrong with it."""
+    try:
+        csv_map = map_beside(folder / MAP_NAME)
+    except DataError as error:
+        passed.append(PassedOver(folder / MAP_NAME, str(error)))
+        return _Map(None, str(error))
+    return above if csv_map is None else _Map(csv_map)
+
+
 def _barred(root: Path, path: Path, depth: int) -> str:
     """Why a path may not be looked at, if so."""
     if path.is_symlink():
@@ -197,18 +220,18 @@ def _barred(root: Path, path: Path, depth: int) -> str:
     return ""
 
 
-def _look(
-    path: Path, parts: tuple[str, ...], csv_map: CsvMap | None, passed: list[PassedOver]
-) -> Iterator[_Place]:
+def _look(path: Path, parts: tuple[str, ...], own_map: _Map, passed: list[PassedOver]) -> Iterator[_Place]:
     try:
-        name = sniff(path, csv_map=csv_map)
+        name = sniff(path, csv_map=own_map.csv_map)
     except DataError as error:
         passed.append(PassedOver(path, str(error)))
         return
-    if name is None:
+    if name is None and own_map.fault and is_text_table(path):
+        yield _Place("csv", path, parts, None, own_map.fault)
+    elif name is None:
         passed.append(PassedOver(path, "no recording of a known format"))
     else:
-        yield _Place(name, path, parts, csv_map)
+        yield _Place(name, path, parts, own_map.csv_map)
 
 
 def _by_rule(places: Sequence[_Place]) -> list[WearableRecording]:
@@ -221,7 +244,7 @@ def _by_rule(places: Sequence[_Place]) -> list[WearableRecording]:
             together.setdefault((place.path.parent, named["subject"], day), []).append(place.path)
             continue
         subject, session = _named(place.parts)
-        recordings.append(WearableRecording(subject, session, place.format, (place.path,), place.csv_map))
+        recordings.append(WearableRecording(subject, session, place.format, (place.path,), *place[3:]))
     for (_, subject, day), paths in together.items():
         recordings.append(WearableRecording(subject, day, "embraceplus", tuple(sorted(paths))))
     return recordings
@@ -264,7 +287,7 @@ def _by_table(root: Path, places: Sequence[_Place], passed: list[PassedOver]) ->
             together.setdefault(key, []).append(place.path)
             continue
         name = session or place.parts[-1]
-        own = WearableRecording(rows[key]["subject"], name, place.format, (place.path,), place.csv_map)
+        own = WearableRecording(rows[key]["subject"], name, place.format, (place.path,), *place[3:])
         recordings.append(own)
     for place_of_all, paths in together.items():
         row = rows[place_of_all]

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from physioaffect.errors import DataError
 
-__all__ = ["E4_FILES", "ZIP_ERRORS", "e4_files", "session_texts"]
+__all__ = ["E4_FILES", "ZIP_ERRORS", "e4_files", "session_contents", "text_of"]
 
 E4_FILES = (
     "ACC.csv",
@@ -60,23 +60,21 @@ def e4_files(path: Path | str) -> list[Path]:
     return [path] if path.is_file() else _in_folder(path)
 
 
-def session_texts(path: Path) -> dict[str, str]:
-    """Give the text of each file of a session, a folder or a zip, by its name.
+def session_contents(path: Path, n_bytes: int | None = None) -> dict[str, bytes]:
+    """Give what is in each file of a session, a folder or a zip, by its name; or its first bytes.
 
     Raises
     ------
     DataError
-        If there is no such session, or a file is too large or no text.
+        If there is no such session, or a file is too large.
     """
     if path.is_dir():
         files = _in_folder(path)
         _check_unique([file.name for file in files], path)
-        contents = {file.name: _read_file(file) for file in files}
-    elif path.is_file():
-        contents = _read_zip(path)
-    else:
-        raise DataError(f"There is no {path}: give the folder or zip that the E4 session was exported to.")
-    return {name: _decode(content, path / name) for name, content in contents.items()}
+        return {file.name: _read_file(file, n_bytes) for file in files}
+    if path.is_file():
+        return _read_zip(path, n_bytes)
+    raise DataError(f"There is no {path}: give the folder or zip that the E4 session was exported to.")
 
 
 def _belongs(name: str) -> bool:
@@ -100,10 +98,10 @@ def _in_folder(folder: Path) -> list[Path]:
     return [file for file in files if _belongs(file.name) and file.is_file()]
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, n_bytes: int | None) -> bytes:
     try:
         with path.open("rb") as stream:
-            content = stream.read(_LARGEST_FILE + 1)
+            content = stream.read(n_bytes or _LARGEST_FILE + 1)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
     if len(content) > _LARGEST_FILE:
@@ -118,7 +116,7 @@ def _too_large(path: Path) -> DataError:
     )
 
 
-def _read_zip(path: Path) -> dict[str, bytes]:
+def _read_zip(path: Path, n_bytes: int | None) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -140,7 +138,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                     raise _too_large(path / name)
                 with archive.open(info) as stream:
                     # The sizes in a zip are claims: what comes out is measured again.
-                    contents[name] = stream.read(_LARGEST_FILE + 1)
+                    contents[name] = stream.read(n_bytes or _LARGEST_FILE + 1)
                 if len(contents[name]) > _LARGEST_FILE:
                     raise _too_large(path / name)
     except DataError:  # It is a ValueError, too.
@@ -153,7 +151,8 @@ def _read_zip(path: Path) -> dict[str, bytes]:
     return contents
 
 
-def _decode(content: bytes, path: Path) -> str:
+def text_of(content: bytes, path: Path) -> str:
+    """Decode a file of a session; `DataError` if it is no text."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

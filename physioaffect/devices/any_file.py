@@ -13,13 +13,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from physioaffect.devices._e4_files import E4_FILES, ZIP_ERRORS
-from physioaffect.devices.session import DeviceSession
+from physioaffect.devices.session import DeviceSession, Sampled
 from physioaffect.errors import DataError
+from physioaffect.recording import Signal
 
 if TYPE_CHECKING:
     from physioaffect.devices.csv_map import CsvMap
 
-__all__ = ["FORMATS", "Format", "map_beside", "read_device", "sniff"]
+__all__ = ["FORMATS", "Format", "glance", "is_text_table", "map_beside", "read_device", "sniff"]
 
 # As much of a file as is looked at: headers of all formats that begin with text are shorter.
 _HEAD = 2**14
@@ -29,11 +30,15 @@ _FIRST_LINES = 3
 
 
 class Format(NamedTuple):
-    """One format: its title, whether a file with these first bytes is of it, and its reader."""
+    """One format: its title, whether a file with these first bytes is of it, and its reader.
+
+    ``glance`` tells the sampled signals without reading all of a recording, where the format allows that.
+    """
 
     title: str
     is_it: Callable[[Path, bytes], bool]
     read: Callable[[Sequence[Path]], DeviceSession]
+    glance: Callable[[Path], dict[str, Sampled]] | None = None
 
 
 def sniff(path: Path | str, *, csv_map: CsvMap | None = None) -> str | None:
@@ -94,7 +99,8 @@ def read_device(path: Path | str | Sequence[Path], *, csv_map: CsvMap | None = N
         files (several of one person are joined), a text file of OpenSignals, EDF or BDF, XDF, an export of
         Shimmer or Muse; or a text table with a map.
     csv_map : CsvMap, optional
-        What a text table holds. Default: the map beside it, ``physioaffect.toml``.
+        What a text table holds. Default: the map beside it, ``physioaffect.toml``, which is not looked at
+        for other formats.
 
     Returns
     -------
@@ -114,8 +120,10 @@ def read_device(path: Path | str | Sequence[Path], *, csv_map: CsvMap | None = N
     physioaffect.errors.DataError: no/such/file.zip cannot be read: No such file or directory. Check ...
     """
     paths = [Path(path)] if isinstance(path, Path | str) else list(path)
-    csv_map = csv_map or map_beside(paths[0])
     name = sniff(paths[0], csv_map=csv_map)
+    if name is None and csv_map is None:
+        csv_map = map_beside(paths[0])
+        name = sniff(paths[0], csv_map=csv_map)
     if name == "csv":
         from physioaffect.devices.csv_file import read_csv  # noqa: PLC0415
 
@@ -127,6 +135,39 @@ def read_device(path: Path | str | Sequence[Path], *, csv_map: CsvMap | None = N
             f"{', '.join(known.title for known in FORMATS.values())}, and text tables with a map beside them."
         )
     return FORMATS[name].read(paths)
+
+
+def glance(path: Path, *, csv_map: CsvMap | None = None) -> dict[str, Sampled]:
+    r"""Tell which sampled signals a recording has, as cheaply as its format allows.
+
+    Parameters
+    ----------
+    path, csv_map
+        As in `read_device`.
+
+    Returns
+    -------
+    dict of str to Sampled
+        Of an E4, that the rest of its files can be read is not promised.
+
+    Raises
+    ------
+    DataError
+        If it is no recording, or what was looked at is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "EDA.csv").write_text("1644226061.000000\n4.000000\n0.512\n")
+    ...     glance(Path(folder))
+    {'eda': Sampled(sfreq=4.0, ch_names=('EDA',), kind='eda', unit='uS')}
+    """
+    known = FORMATS.get(sniff(path, csv_map=csv_map) or "")
+    if known is not None and known.glance is not None:
+        return known.glance(path)
+    signals = read_device(path, csv_map=csv_map).signals
+    return {name: Sampled.of(signal) for name, signal in signals.items() if isinstance(signal, Signal)}
 
 
 def map_beside(path: Path) -> CsvMap | None:
@@ -211,6 +252,17 @@ def _is_muse(path: Path, head: bytes) -> bool:
     return any(is_muse(names) for names in _headers(path, head))
 
 
+def is_text_table(path: Path) -> bool:
+    """Whether a file is called as text tables are, compressed ones too.
+
+    Examples
+    --------
+    >>> [is_text_table(Path(name)) for name in ("a.csv", "a.TSV.gz", "a.xlsx")]
+    [True, True, False]
+    """
+    return any(suffix.lower() in _TEXTS for suffix in (path.suffix, path.with_suffix("").suffix))
+
+
 def _has_columns(path: Path, head: bytes, csv_map: CsvMap) -> bool:
     """Whether a text table's first bytes hold every name that the map speaks of; true if it has no header."""
     if path.suffix.lower() == ".gz":
@@ -218,7 +270,7 @@ def _has_columns(path: Path, head: bytes, csv_map: CsvMap) -> bool:
             head = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(head, _HEAD)
         except (zlib.error, gzip.BadGzipFile):
             return False
-    if path.with_suffix("").suffix.lower() not in _TEXTS and path.suffix.lower() not in _TEXTS:
+    if not is_text_table(path):
         return False
     if csv_map.header_line == 0 or csv_map.key:
         return True
@@ -231,8 +283,15 @@ def _has_columns(path: Path, head: bytes, csv_map: CsvMap) -> bool:
 def _read_e4(paths: Sequence[Path]) -> DeviceSession:
     from physioaffect.devices.empatica import read_e4  # noqa: PLC0415
 
-    started_at, signals = read_e4(paths[0])
-    return DeviceSession("Empatica E4", started_at, None, signals)
+    lost: list[str] = []
+    started_at, signals = read_e4(paths[0], report=lost.append)
+    return DeviceSession("Empatica E4", started_at, None, signals, notes=tuple(lost), lost=tuple(lost))
+
+
+def _glance_e4(path: Path) -> dict[str, Sampled]:
+    from physioaffect.devices.empatica import glance_e4  # noqa: PLC0415
+
+    return glance_e4(path)
 
 
 def _read_avro(paths: Sequence[Path]) -> DeviceSession:
@@ -285,7 +344,7 @@ def _read_muse(paths: Sequence[Path]) -> DeviceSession:
 
 
 FORMATS = {
-    "e4": Format("Empatica E4", _is_e4_zip, _read_e4),
+    "e4": Format("Empatica E4", _is_e4_zip, _read_e4, _glance_e4),
     "embraceplus": Format("Empatica EmbracePlus", _is_avro, _read_avro),
     "opensignals": Format("OpenSignals (RespiBAN)", _is_opensignals, _read_opensignals),
     "edf": Format("EDF or BDF", _is_edf, _read_edf),

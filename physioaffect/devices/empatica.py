@@ -7,7 +7,8 @@ rate; ``IBI.csv`` has only the first, ``tags.csv`` neither. Files of one session
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -17,13 +18,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from physioaffect.devices._e4_files import E4_FILES, ZIP_ERRORS, e4_files, session_texts
+from physioaffect.devices._e4_files import E4_FILES, ZIP_ERRORS, e4_files, session_contents, text_of
 from physioaffect.devices.joining import join_sessions
-from physioaffect.devices.session import DeviceSession
+from physioaffect.devices.session import DeviceSession, Sampled
 from physioaffect.errors import DataError
 from physioaffect.recording import Events, Flag, Signal
 
-__all__ = ["ZIP_ERRORS", "E4Session", "e4_files", "read_e4", "read_e4_sessions"]
+__all__ = ["ZIP_ERRORS", "E4Session", "e4_files", "glance_e4", "read_e4", "read_e4_sessions"]
 
 
 class E4Session(NamedTuple):
@@ -57,6 +58,9 @@ _SENSORS = {
     "TEMP.csv": _Sensor("temperature", "temperature", "degC", ("TEMP",), plausible=(10.0, 50.0)),
     "HR.csv": _Sensor("hr", "hr", "bpm", ("HR",), plausible=(30.0, 200.0)),
 }
+# What its sensors measured; the other files are made of these, or of presses of the button.
+_MEASURED = ("ACC.csv", "BVP.csv", "EDA.csv", "TEMP.csv")
+_HEAD = 512  # Bytes, more than the first three lines of any file.
 _NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 
 _LONGEST_S = 48 * 3600  # The battery lasts two days.
@@ -69,7 +73,7 @@ _FIRST_SECOND = 10**8
 _LAST_SECOND = (datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds() - 1
 
 
-def read_e4(path: Path | str) -> E4Session:
+def read_e4(path: Path | str, *, report: Callable[[str], None] | None = None) -> E4Session:
     r"""Read one session as exported by Empatica.
 
     Parameters
@@ -78,6 +82,9 @@ def read_e4(path: Path | str) -> E4Session:
         A zip or a folder with any of ``ACC.csv``, ``BVP.csv``, ``EDA.csv``, ``TEMP.csv``, ``HR.csv``,
         ``IBI.csv`` and ``tags.csv`` (or ``tags_S01.csv``). Members of a zip are read into memory by their
         last name, never unpacked. A file that is missing means that the session lacks that signal.
+    report : callable, optional
+        Called with a sentence for each of ``HR.csv``, ``IBI.csv`` and the tags that cannot be read; the
+        session then lacks that signal. Without it they are errors, as what the sensors measured always is.
 
     Returns
     -------
@@ -106,35 +113,80 @@ def read_e4(path: Path | str) -> E4Session:
     array([32, 32, 32, 32,  0,  0], dtype=uint8)
     """
     path = Path(path)
-    texts = session_texts(path)
+    contents = session_contents(path)
     starts: dict[str, float] = {}
     signals: dict[str, Signal | Events] = {}
     for name, sensor in _SENSORS.items():
-        if name in texts:
-            starts[name], signals[sensor.name] = _parse_sampled(texts[name], sensor, path / name)
+        if name in contents:
+            with _losing(sensor.name, name, report):
+                text = text_of(contents[name], path / name)
+                starts[name], signals[sensor.name] = _parse_sampled(text, sensor, path / name)
     if not starts:
-        raise DataError(
-            f"{path} holds no sampled signal of an E4 session: expected at least one of "
-            f"{', '.join(_SENSORS)}, found {', '.join(texts) or 'none of them'}. Give the folder or zip that "
-            "holds these files themselves, not the one above."
-        )
+        raise _no_signal(path, contents)
+    _check_span({name: start for name, start in starts.items() if name in _MEASURED}, path)
+    is_together = False
+    with _losing("hr", "HR.csv", report):
+        _check_span(starts, path)
+        is_together = True
+    if not is_together:
+        del starts["HR.csv"], signals["hr"]
     started = min(starts.values())
-    if max(starts.values()) - started > _LONGEST_S:
-        early, late = (pick(starts, key=starts.__getitem__) for pick in (min, max))
-        raise DataError(
-            f"{path / late} starts {(starts[late] - started) / 3600:.1f} h after {early}; an E4 records for "
-            "two days at most. Put the files of one session together and read each session by itself."
-        )
     for name, start in starts.items():
         signal = signals[_SENSORS[name].name]
         assert isinstance(signal, Signal)
         signals[_SENSORS[name].name] = replace(signal, start=start - started)
-    for name, text in texts.items():
-        if name == "IBI.csv":
-            signals["ibi"] = _parse_intervals(text, path / name, started)
-        elif name not in _SENSORS:
-            signals["tags"] = _parse_tags(text, path / name, started)
+    for name in [name for name in contents if name not in _SENSORS]:
+        kind, parse = ("ibi", _parse_intervals) if name == "IBI.csv" else ("tags", _parse_tags)
+        with _losing(kind, name, report):
+            signals[kind] = parse(text_of(contents[name], path / name), path / name, started)
     return E4Session(_EPOCH + timedelta(seconds=started), signals)
+
+
+def glance_e4(path: Path) -> dict[str, Sampled]:
+    """Tell which sampled signals a session has from the first lines of its files alone.
+
+    Whether all other lines can be read is not known then. `DataError` where already these cannot.
+    """
+    contents = session_contents(path, _HEAD)
+    found = {}
+    for name, sensor in _SENSORS.items():
+        if name in contents:
+            with _losing(sensor.name, name, lambda _: None):
+                _, sfreq, _ = _head(text_of(contents[name], path / name), path / name)
+                found[sensor.name] = Sampled(sfreq, sensor.ch_names, sensor.kind, sensor.unit)
+    if not found:
+        raise _no_signal(path, contents)
+    return found
+
+
+@contextmanager
+def _losing(signal: str, name: str, report: Callable[[str], None] | None) -> Iterator[None]:
+    """Tell ``report`` why a file cannot be read, if the session can do without it."""
+    try:
+        yield
+    except DataError as error:
+        if report is None or name in _MEASURED:
+            raise
+        report(f"{error} The session is read without {signal}.")
+
+
+def _no_signal(path: Path, contents: Iterable[str]) -> DataError:
+    return DataError(
+        f"{path} holds no sampled signal of an E4 session: expected at least one of "
+        f"{', '.join(_SENSORS)}, found {', '.join(contents) or 'none of them'}. Give the folder or zip that "
+        "holds these files themselves, not the one above."
+    )
+
+
+def _check_span(starts: Mapping[str, float], path: Path) -> None:
+    """Refuse files that begin too far apart to be of one session."""
+    early, late = (pick(starts, key=starts.__getitem__, default="") for pick in (min, max))
+    if starts and starts[late] - starts[early] > _LONGEST_S:
+        raise DataError(
+            f"{path / late} starts {(starts[late] - starts[early]) / 3600:.1f} h after {early}; an E4 "
+            "records for two days at most. Put the files of one session together and read each session by "
+            "itself."
+        )
 
 
 def read_e4_sessions(
@@ -147,8 +199,8 @@ def read_e4_sessions(
     paths : path or iterable of paths
         Sessions as `read_e4` takes them; or one folder of such zips and folders.
     skip_broken : bool
-        Whether a session that cannot be read is left out, named in the notes, rather than an error, as long
-        as one can be read.
+        Whether a session that cannot be read, or one of its signals that `read_e4` can do without, is left
+        out, named in the notes, rather than an error, as long as one session can be read.
     max_shift : float
         See `join_sessions`.
 
@@ -178,9 +230,10 @@ def read_e4_sessions(
     paths = _sessions_in(Path(paths)) if isinstance(paths, str | Path) else [Path(path) for path in paths]
     sessions: list[DeviceSession] = []
     broken: list[DataError] = []
+    lost: list[str] = []
     for path in paths:
         try:
-            started_at, signals = read_e4(path)
+            started_at, signals = read_e4(path, report=lost.append if skip_broken else None)
             sessions.append(DeviceSession("Empatica E4", started_at, None, signals))
         except DataError as error:
             if not skip_broken:
@@ -189,7 +242,9 @@ def read_e4_sessions(
     if not sessions and broken:
         raise broken[0]
     joined = join_sessions(sessions, max_shift=max_shift)
-    return joined._replace(notes=(*joined.notes, *(f"Left out: {error}" for error in broken)))
+    return joined._replace(
+        notes=(*joined.notes, *lost, *(f"Left out: {error}" for error in broken)), lost=tuple(lost)
+    )
 
 
 def _sessions_in(path: Path) -> list[Path]:
@@ -239,8 +294,8 @@ def _empty(path: Path) -> DataError:
     )
 
 
-def _parse_sampled(text: str, sensor: _Sensor, path: Path) -> tuple[float, Signal]:
-    """Time of the first sample, and the signal with that as its zero."""
+def _head(text: str, path: Path) -> tuple[float, float, str]:
+    """Time of the first sample, sampling rate, and the lines of the samples."""
     if not text:
         raise _empty(path)
     lines = text.split("\n", 2)
@@ -254,8 +309,13 @@ def _parse_sampled(text: str, sensor: _Sensor, path: Path) -> tuple[float, Signa
         )
     if len(lines) < 3:
         raise _empty(path)
-    sfreq = rates[0]
-    data = _columns(lines[2], len(sensor.ch_names), path, first_line=3)
+    return start, rates[0], lines[2]
+
+
+def _parse_sampled(text: str, sensor: _Sensor, path: Path) -> tuple[float, Signal]:
+    """Time of the first sample, and the signal with that as its zero."""
+    start, sfreq, body = _head(text, path)
+    data = _columns(body, len(sensor.ch_names), path, first_line=3)
     data *= sensor.scale
     low, high = sensor.plausible
     flags = np.where(((data < low) | (data > high)).any(axis=0), np.uint8(Flag.OUT_OF_RANGE), np.uint8(0))

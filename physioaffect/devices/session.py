@@ -7,7 +7,21 @@ from typing import NamedTuple
 
 from physioaffect.recording import Events, Signal
 
-__all__ = ["DeviceSession"]
+__all__ = ["DeviceSession", "Sampled"]
+
+
+class Sampled(NamedTuple):
+    """What a sampled signal is like, without its samples."""
+
+    sfreq: float
+    ch_names: tuple[str, ...]
+    kind: str
+    unit: str
+
+    @classmethod
+    def of(cls, signal: Signal) -> Sampled:
+        """Take it from the signal."""
+        return cls(signal.sfreq, signal.ch_names, signal.kind, signal.unit)
 
 
 class DeviceSession(NamedTuple):
@@ -27,6 +41,8 @@ class DeviceSession(NamedTuple):
         The person as the file names them; None if it does not.
     notes : tuple of str
         What a reader or a join wants its user to know: what was rounded, left out or taken once. Sentences.
+    lost : tuple of str
+        Those of the notes that say which signals are missing because they could not be read, and why.
 
     Examples
     --------
@@ -41,3 +57,4 @@ class DeviceSession(NamedTuple):
     signals: dict[str, Signal | Events]
     subject: str | None = None
     notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()

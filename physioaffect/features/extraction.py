@@ -15,6 +15,7 @@ from physioaffect.data_folder import data_folder
 from physioaffect.data_set import DataSet, Exclusion
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.features._threads import computing_elsewhere, one_blas_thread
+from physioaffect.features.lacking import channels_without_values
 from physioaffect.features.recipe import Recipe
 from physioaffect.features.trial_table import (
     TrialTable,
@@ -72,14 +73,20 @@ def _of_subject(
     exclusions: list[Exclusion] = []
     try:
         for trial in dataset.trials(subject, _needed(dataset, source, recipe, keep), exclusions.append):
-            part = table_of_trial(trial, recipe, keep=keep)
+            try:
+                part = table_of_trial(trial, recipe, keep=keep)
+            except PhysioaffectError as error:
+                # Elsewhere half a subject would be compared with whole ones, so all of its trials go.
+                if not dataset.is_raw_export:
+                    raise
+                exclusions.append(Exclusion(subject=subject, trial=trial.trial, reason=str(error)))
+                continue
             if len(part.intervals.starts) == 0:
                 reason = f"The trial lasts {trial.duration:g} s, a window {recipe.windows.duration:g} s."
                 exclusions.append(Exclusion(subject=subject, trial=trial.trial, reason=reason, expected=True))
                 continue
             parts.append(part)
     except PhysioaffectError as error:
-        # Half a subject would be compared with whole ones, so all of its trials go.
         return SubjectFeatures(subject, None, (*exclusions, Exclusion(subject=subject, reason=str(error))))
     if not parts:
         return SubjectFeatures(subject, None, tuple(exclusions))
@@ -89,9 +96,12 @@ def _of_subject(
         if one != usual:
             reason, odd = difference(one, usual), str(part.labels["trial"])
             exclusions.append(Exclusion(subject=subject, trial=odd, reason=reason))
-            return SubjectFeatures(subject, None, tuple(exclusions))
+            if not dataset.is_raw_export:
+                return SubjectFeatures(subject, None, tuple(exclusions))
+    parts = [part for part, one in zip(parts, found, strict=True) if one == usual]
     raw = tuple((part.kept, part.intervals) for part in parts if part.kept is not None)
-    return SubjectFeatures(subject, join(parts, recipe.smoothing), tuple(exclusions), raw)
+    table = join(parts, recipe.smoothing)
+    return SubjectFeatures(subject, table, (*exclusions, *channels_without_values(table)), raw)
 
 
 def _needed(dataset: DataSet, source: Any, recipe: Recipe, keep: str | None) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from joblib import parallel_config
-from support.wearables import STARTED, session, write_folder, write_zip
+from support.wearables import STARTED, write_folder, write_zip
 
 from physioaffect.data_set import Exclusion
 from physioaffect.datasets import check, find_recordings, get, wearable
@@ -214,15 +214,18 @@ def test_a_broken_file_stops_nobody_else(tmp_path):
 
 
 def test_a_session_of_three_seconds_is_left_out_as_expected(tmp_path):
-    zips("S01.zip")(tmp_path)
+    write_zip(tmp_path / "S01.zip", 3)
     write_zip(tmp_path / "S02.zip", 70)
     dataset = wearable(tmp_path)
+    trial, _ = dataset.read(tmp_path)
+    lengths = {trial.signal(name).duration for name in ("acc", "ppg", "eda", "temperature")}
+    assert lengths == {trial.duration} == {3.0}
     out = save_features(
         dataset, tmp_path, default_recipe(dataset, families=["eda"]), tmp_path.with_name("out.zarr")
     )
     [left] = read_exclusions(out)
     assert (left.subject, left.expected) == ("S01", True)
-    assert left.reason == "The trial lasts 12 s, a window 60 s."
+    assert left.reason == "The trial lasts 3 s, a window 60 s."
 
 
 def test_one_table_holds_devices_with_different_signals(tmp_path):
@@ -339,42 +342,6 @@ def test_avro_files_of_a_day_are_one_session_even_if_one_is_broken(real_data, tm
     assert [one.trial for one in left] == ["1-1-001_1764240100.avro", "1-1-001_1764155600.avro"]
 
 
-def _cut(text: str) -> str:
-    return text[: len(text) // 2] + "\n,,"
-
-
-BROKEN = {
-    "empty": {"EDA.csv": ""},
-    "cut": {"ACC.csv": _cut(session(70)["ACC.csv"])},
-    "a broken line": {"TEMP.csv": session(70)["TEMP.csv"].replace("33.", "33,", 1)},
-    "no header": {"BVP.csv": session(70)["BVP.csv"].split("\n", 2)[2]},
-    "milliseconds": {"EDA.csv": session(70, started=STARTED * 1000)["EDA.csv"]},
-    "another day": {"EDA.csv": session(70, started=STARTED + 10 * 86_400)["EDA.csv"]},
-    "another encoding": {"EDA.csv": "\ufeff" + session(70)["EDA.csv"]},
-}
-
-
-@pytest.mark.parametrize("how", BROKEN)
-def test_every_broken_export_is_reported_and_the_rest_is_read(how, tmp_path):
-    folder = write_folder(tmp_path / "S02", 70)
-    for name, text in BROKEN[how].items():
-        (folder / name).write_text(text, encoding="utf-16-le" if how == "another encoding" else "utf-8")
-    write_zip(tmp_path / "S03.zip", 70)
-    left: list[Exclusion] = []
-    assert [trial.subject for trial in wearable(tmp_path).read(tmp_path, report=left.append)] == ["S03"]
-    assert [one.subject for one in left] == ["S02"]
-    assert str(folder / next(iter(BROKEN[how]))) in left[0].reason
-
-
-def test_a_missing_file_costs_its_signal_only(tmp_path):
-    (write_folder(tmp_path / "S02", 70) / "EDA.csv").unlink()
-    write_zip(tmp_path / "S03.zip", 70)
-    first, second = wearable(tmp_path).read(tmp_path)
-    assert np.isnan(first.signal("eda").data).all()
-    assert np.isfinite(first.signal("acc").data).all()
-    assert np.isfinite(second.signal("eda").data).all()
-
-
 def test_a_wristband_in_a_drawer_has_windows_and_no_numbers(tmp_path):
     folder = write_folder(tmp_path / "S01", 180)
     write_zip(tmp_path / "S02.zip", 180)
@@ -382,11 +349,17 @@ def test_a_wristband_in_a_drawer_has_windows_and_no_numbers(tmp_path):
     (folder / "EDA.csv").write_text(head + "0.0\n" * 720)
     (folder / "TEMP.csv").write_text(head + "21.0\n" * 720)
     (folder / "ACC.csv").write_text(f"{STARTED}.0,{STARTED}.0,{STARTED}.0\n32,32,32\n" + "0,0,64\n" * 5760)
+    # No light comes back from skin.
+    noise = np.random.default_rng(0).normal(size=64 * 180)
+    (folder / "BVP.csv").write_text(f"{STARTED}.0\n64.0\n" + "".join(f"{value:.2f}\n" for value in noise))
     dataset = wearable(tmp_path)
-    recipe = default_recipe(dataset, families=["eda", "temperature"], cleaning=[MarkQuality()])
+    recipe = default_recipe(dataset)
+    assert any(isinstance(step, MarkQuality) for step in recipe.cleaning)
     table = open_features(save_features(dataset, tmp_path, recipe, tmp_path.with_name("out.zarr")))
+    assert {*map(str, table.data_vars)} == {"eda", "hr", "temperature", "motion", "hrv", "eda_heart"}
     is_drawer = table["subject"].values == "S01"
     assert is_drawer.sum() == 13
-    assert np.isnan(table["eda"].values[is_drawer]).all()
-    assert (table["coverage_eda"].values[is_drawer] == 0).all()
-    assert np.isfinite(table["temperature"].values[~is_drawer]).any()
+    for name, values in table.data_vars.items():
+        assert np.isnan(values.values[is_drawer]).all(), name
+        assert (table[f"coverage_{name}"].values[is_drawer] == 0).all(), name
+        assert np.isfinite(values.values[~is_drawer]).any(), name

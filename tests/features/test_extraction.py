@@ -126,6 +126,33 @@ def test_a_trial_whose_channels_come_in_another_order_is_not_mislabelled():
         table(made(reorder), strict=True)
 
 
+@pytest.mark.parametrize("which", ["0", "1", "2"])
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (eeg((3, 2, 1), ch_names=("F4", "Cz", "F3")), "its order is F4, Cz, F3"),
+        (replace(eeg(), sfreq=40.0), "40 Hz"),
+    ],
+)
+def test_of_raw_exports_only_the_trial_that_fails_is_left_out(which: str, odd: Signal, reason: str):
+    def change(trial: Trial) -> Trial:
+        is_odd = (trial.subject, trial.trial) == ("2", which)
+        return replace(trial, signals={"eeg": odd}) if is_odd else trial
+
+    features, exclusions, _ = table(replace(made(change), is_raw_export=True))
+    left = set("012") - {which}
+    assert set(features["trial"].values[features["subject"].values == "2"].tolist()) == left
+    assert features.sizes["window"] == 4 * 3 * 5 - 5
+    [one] = exclusions
+    assert (one.subject, one.trial, one.expected) == ("2", which, False)
+    assert reason in one.reason
+    # Of a labelled data set the person goes, so that nobody is compared with half a person.
+    labelled = table(made(change))
+    assert sorted(set(labelled.features["subject"].values)) == ["1", "3", "4"]
+    with pytest.raises(DataError, match=reason):
+        table(replace(made(change), is_raw_export=True), strict=True)
+
+
 def test_the_one_who_differs_goes_also_when_it_is_the_first():
     def louder(trial: Trial) -> Trial:
         signal = eeg().scaled(1e6, unit="au") if trial.subject == "1" else eeg()
