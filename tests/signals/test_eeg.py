@@ -233,8 +233,19 @@ def test_too_many_bad_channels_are_not_made_up() -> None:
     assert len(report.bad_channels) == 14
     assert np.isnan(clean.data[:14]).all()
     assert "More than 34%: none is interpolated" in str(report)
-    kept, report = clean_eeg(eeg, EEGCleaning(bad_channels=BadChannels(interpolate=False)))
-    assert np.isfinite(kept.data).all()
+
+
+def test_a_bad_channel_may_be_left_out_instead_of_interpolated() -> None:
+    eeg = scalp_eeg()
+    data = eeg.data.copy()
+    data[3] = 0.0
+    kept, report = clean_eeg(
+        replace(eeg, data=data), EEGCleaning(bad_channels=BadChannels(interpolate=False))
+    )
+    assert report.interpolated == ()
+    assert dict(report.bad_channels) == {eeg.ch_names[3]: "flat"}
+    assert np.isnan(kept.data[3]).all()
+    assert np.isfinite(np.delete(kept.data, 3, axis=0)).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 7e-5, np.nan, np.inf])
