@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -33,6 +32,7 @@ from physioaffect.training import (
     train,
 )
 
+from .calibrating import calibrating, of_whole_network, telling
 from .embedding import Penultimate
 from .folds import FoldLike, Labelled, Unlabelled, merged, together
 from .inputs import About, Input, about_windows, in_order
@@ -108,7 +108,8 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         checkpoint : path, optional
             Folder from which an interrupted training goes on; emptied when it is over.
         progress : callable, optional
-            Called with (name, epochs done, epochs).
+            Called with (name, epochs done, epochs); with "name, calibration" while what was learnt is
+            calibrated.
         """
         if y is None:
             raise DataError("A network requires y to be passed, but the target y is None.")
@@ -218,7 +219,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
                 self._replica(fold, seeds[number], labels) for fold, number in zip(own, numbers, strict=True)
             ]
             networks = [self._fresh_network(shape, replica, source) for replica in replicas]
-            shared = {"labels": labels, "subjects": people, "device": device}
+            shared = {"labels": labels, "subjects": people, "device": device, "about": (self, shape, classes)}
             kept = checkpoint / f"classes-{numbers[0]:05d}" if checkpoint is not None else None
             trained = train(
                 networks,
@@ -229,13 +230,20 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
                 **shared,
                 checkpoint=kept,
                 progress=progress,
-                about=(self, shape, classes),
             )
             _take_over(networks, trained)
             if (more := self.calibration()) is not None:
-                frozen = replace(more, frozen=tuple(f"network.{name}" for name in more.frozen))
-                again = [_calibrating(fold, replica) for fold, replica in zip(own, replicas, strict=True)]
-                _take_over(networks, train(networks, source, targets, again, frozen, **shared))
+                trained_again = train(
+                    networks,
+                    source,
+                    targets,
+                    [calibrating(fold, replica) for fold, replica in zip(own, replicas, strict=True)],
+                    of_whole_network(more),
+                    **shared,
+                    checkpoint=kept and kept / "calibration",
+                    progress=telling(progress),
+                )
+                _take_over(networks, trained_again)
             for number, network, replica, one in zip(numbers, networks, replicas, trained, strict=True):
                 estimators[number]._keep(network, shape, replica, one.history)
         return estimators
@@ -379,12 +387,3 @@ def _take_over(networks: Sequence[nn.Module], trained: Sequence[Trained]) -> Non
     for network, one in zip(networks, trained, strict=True):
         # Constants are no part of the state.
         network.load_state_dict(one.state, strict=False)
-
-
-def _calibrating(fold: FoldLike, replica: Replica) -> Replica:
-    if len(fold.calibration_idx) == 0:
-        raise ProtocolError(
-            f"Fold {fold.name} has no calibration windows, from which this model goes on learning. Use a "
-            "protocol that grants some, such as calibrated_trials, or pass calibration=(X, y, groups)."
-        )
-    return replace(replica, train=fold.calibration_idx, validation=None, unlabelled=None)

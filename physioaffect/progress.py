@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Progress", "silent"]
+__all__ = ["CALIBRATION", "Progress", "silent"]
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, how many are done, how many there are)."""
+
+CALIBRATION = ", calibration"
+"""What follows the name of a training while what was learnt is calibrated, which has a course of its own."""
 
 
 def silent(_what: str, _done: int, _total: int | None) -> None:

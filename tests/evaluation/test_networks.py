@@ -15,6 +15,7 @@ from physioaffect.device import resolve_device
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation import Result, evaluate, get_model
 from physioaffect.evaluation.models import MODELS, NETWORKS
+from physioaffect.evaluation.running.fitting import _Epochs
 from physioaffect.graphs import NETWORKS as KNOWN
 from physioaffect.graphs import EEGNetClassifier, MLPClassifier, MLPRegressor
 
@@ -141,3 +142,16 @@ def test_wrappers_have_names(tmp_path):
     assert {"coral+lda", "scaled+mlp"} <= set(result.predictions["model"])
     with pytest.raises(ProtocolError, match=r"Nothing called .carol. can be wrapped .* as in coral[+]lda"):
         run(tmp_path / "no", models=["carol+lda"])
+
+
+def test_epochs_of_a_calibration_are_told_apart():
+    told = []
+    tell = _Epochs("training histn", 2, lambda *one: told.append(one))
+    for name, done in (("fold a", 1), ("fold b", 1), ("fold a", 2), ("fold a, calibration", 1)):
+        tell(name, done, 10 if "calibration" in name else 2)
+    assert told == [
+        ("training histn", 1, 4),
+        ("training histn", 2, 4),
+        ("training histn", 3, 4),
+        ("training histn, calibration", 1, 20),
+    ]

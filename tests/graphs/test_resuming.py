@@ -108,3 +108,33 @@ def test_settings_that_are_equal_but_not_the_same_go_on(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         fit(by_person(schedule=Cosine(last=0.1)), options, tmp_path, stop=True)
     assert fit(by_person(schedule=Cosine(last=0.1)), options, tmp_path) == [3, 4]
+
+
+def test_an_interrupted_calibration_goes_on_and_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("physioaffect.training.checkpoint.EVERY", 0.0)
+    model = histn(calibration_epochs=5, calibration_batch_size=16)
+    X, y = data(model)
+    own: dict[str, Any] = {"groups": PEOPLE, "calibration": (X[::2], y[::2], np.full(N_WINDOWS // 2, 9))}
+
+    def fitted(folder=None, *, stop_at=None):
+        told = []
+
+        def tell(name, done, total):
+            told.append((name.rpartition(", ")[2], done, total))
+            if told[-1][:2] == stop_at:
+                raise KeyboardInterrupt
+
+        model.fit(X, y, checkpoint=folder, progress=tell, **own)
+        return told
+
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tmp_path, stop_at=("calibration", 3))
+    resumed = fitted(tmp_path)
+    # Nothing that was learnt before is learnt again, nor are the calibration's first epochs.
+    assert [done for what, done, _ in resumed if what == "calibration"] == [3, 4, 5]
+    assert {total for what, _, total in resumed if what == "calibration"} == {5}
+    assert len([what for what, _, _ in resumed if what != "calibration"]) <= 1
+    probabilities = model.predict_proba(X)
+    everything = fitted()
+    assert [done for what, done, _ in everything if what == "calibration"] == [1, 2, 3, 4, 5]
+    assert_array_equal(probabilities, model.predict_proba(X))

@@ -24,7 +24,7 @@ from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.table import Table
 from physioaffect.native_threads import one_native_thread
 from physioaffect.parallel import run_all
-from physioaffect.progress import Progress
+from physioaffect.progress import CALIBRATION, Progress
 from physioaffect.windows import Windows
 
 __all__ = ["BASELINE", "Job", "run_jobs"]
@@ -284,12 +284,14 @@ def _labelled(batch: Sequence[Job], tables: Sequence[pd.DataFrame | None]) -> pd
 
 
 class _Epochs:
-    """Adds up the epochs of a stack's networks, which end in any order."""
+    """Adds up the epochs of a stack's networks, which end in any order; those of their calibration apart."""
 
     def __init__(self, what: str, n_networks: int, tell: Progress) -> None:
         self.what, self.n_networks, self.tell = what, n_networks, tell
-        self.done: dict[str, int] = {}
+        self.done: dict[str, dict[str, int]] = {}
 
     def __call__(self, name: str, done: int, epochs: int) -> None:
-        self.done[name] = done
-        self.tell(self.what, sum(self.done.values()), self.n_networks * epochs)
+        stage = CALIBRATION if name.endswith(CALIBRATION) else ""
+        of_stage = self.done.setdefault(stage, {})
+        of_stage[name] = done
+        self.tell(f"{self.what}{stage}", sum(of_stage.values()), self.n_networks * epochs)
