@@ -143,9 +143,30 @@ def read_e4(path: Path | str, *, report: Callable[[str], None] | None = None) ->
 
 
 def glance_e4(path: Path) -> dict[str, Sampled]:
-    """Tell which sampled signals a session has from the first lines of its files alone.
+    r"""Tell which sampled signals a session has from the first lines of its files alone.
 
-    Whether all other lines can be read is not known then. `DataError` where already these cannot.
+    Parameters
+    ----------
+    path : Path
+        As in `read_e4`.
+
+    Returns
+    -------
+    dict of str to Sampled
+        Whether all other lines can be read is not known then.
+
+    Raises
+    ------
+    DataError
+        If there is no session, or already the first lines of what it must have cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "TEMP.csv").write_text("1644226061.000000\n4.000000\n33.1\n")
+    ...     glance_e4(Path(folder))["temperature"].unit
+    'degC'
     """
     contents = session_contents(path, _HEAD)
     found = {}
