@@ -287,7 +287,7 @@ def test_blocks_of_lines_are_put_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
     whole = read_with(tmp_path)
-    monkeypatch.setattr("physioaffect.devices.empatica._BLOCK", length)
+    monkeypatch.setattr("physioaffect.devices._e4_lines._BLOCK", length)
     blocks = read_with(tmp_path)
     for name in ("acc", "ppg", "eda", "temperature", "hr"):
         assert_array_equal(sampled(blocks, name).data, sampled(whole, name).data)
@@ -300,7 +300,7 @@ def test_blocks_of_lines_are_put_together(
 def test_a_file_with_more_lines_than_the_battery_lasts_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("physioaffect.devices.empatica._MOST_LINES", 66)
+    monkeypatch.setattr("physioaffect.devices._e4_lines._MOST_LINES", 66)
     read_with(tmp_path)
     with pytest.raises(DataError, match=r"BVP\.csv has 67 lines, more than an E4 can record in two days"):
         read_with(tmp_path, BVP=str(EXPORT["BVP.csv"]) + "0\r\n")
