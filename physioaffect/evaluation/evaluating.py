@@ -22,7 +22,6 @@ from physioaffect.evaluation.report import write_report
 from physioaffect.evaluation.results import Result
 from physioaffect.evaluation.running.durable import read_json
 from physioaffect.evaluation.running.fitting import run_jobs
-from physioaffect.evaluation.running.identity import describe
 from physioaffect.evaluation.running.permuting import Refit, permute
 from physioaffect.evaluation.running.planning import make_jobs, make_plans
 from physioaffect.evaluation.running.request import (
@@ -40,6 +39,7 @@ from physioaffect.evaluation.running.run_folder import RunFolder
 from physioaffect.evaluation.table import Missing, make_table
 from physioaffect.features import Recipe, default_recipe, extract
 from physioaffect.features.extraction import Extracted, stop_if_broken
+from physioaffect.identity import describe
 from physioaffect.parallel import open_cluster
 from physioaffect.progress import Progress, silent
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
+
+from physioaffect.identity import describe
 
 __all__ = ["described"]
 
@@ -76,10 +79,9 @@ def _described_object(value: Any) -> str:
     if hasattr(value, "get_params") and not isinstance(value, type):
         arguments: dict[str, Any] = value.get_params(deep=False)
         return kind + described({k: v for k, v in arguments.items() if k not in _ELSEWHERE})
-    if isinstance(value, partial):
-        return f"partial of {described((value.func, value.args, value.keywords))}"
-    if callable(value) and hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
+    if callable(value) and (isinstance(value, partial) or hasattr(value, "__qualname__")):
+        # By code and what it was made with, too: functions of one name, as lambdas are, may differ.
+        return json.dumps(describe(value), sort_keys=True)
     return f"{kind} {_ADDRESS.sub('', repr(value))}"
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from physioaffect.evaluation.running.identity import describe
+from physioaffect.identity import describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def test_the_same_has_the_same_words_and_another_has_others(kind):
 
 def test_a_function_is_the_same_in_every_process():
     """Also if it holds a set, the order of which differs between these two."""
-    told = "from physioaffect.evaluation.running.identity import describe; "
+    told = "from physioaffect.identity import describe; "
     told += "print(*{'low', 'high', 'mid'}, describe(lambda value: value in {'low', 'high', 'mid'})['code'])"
     printed = [
         subprocess.run(

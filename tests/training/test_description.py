@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -29,8 +30,16 @@ class Custom(nn.Module):
         self.register_buffer("graph", torch.tensor(graph), persistent=False)
 
 
+def times(factor: float) -> Callable[[float], float]:
+    return lambda rate: factor * rate
+
+
 DIFFERENT = [
     None,
+    times(1.0),
+    times(2.0),
+    lambda: 0,
+    lambda: 1,
     True,
     1,
     1.5,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from physioaffect.data_set import Report
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation.protocols.dealing import labels_of_units
-from physioaffect.evaluation.running.identity import stable_hash
+from physioaffect.identity import stable_hash
 from physioaffect.windows import overlaps
 
 if TYPE_CHECKING:

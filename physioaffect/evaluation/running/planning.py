@@ -17,9 +17,9 @@ from physioaffect.evaluation.leakage import audit_plan
 from physioaffect.evaluation.models import FitsFolds, get_baselines, uses_of
 from physioaffect.evaluation.protocols import Fold, Protocol
 from physioaffect.evaluation.running.fitting import BASELINE, Job
-from physioaffect.evaluation.running.identity import stable_hash
 from physioaffect.evaluation.running.request import layout_of
 from physioaffect.evaluation.table import Table
+from physioaffect.identity import stable_hash
 
 __all__ = ["Plan", "folds_of", "make_jobs", "make_plans", "seed_of", "under"]
 

@@ -18,8 +18,8 @@ from physioaffect.evaluation.adaptation.imputed import takes_missing
 from physioaffect.evaluation.models import get_baselines, uses_of
 from physioaffect.evaluation.models.named import named_model
 from physioaffect.evaluation.protocols import Protocol, get_protocol
-from physioaffect.evaluation.running.identity import hash_of_table
 from physioaffect.evaluation.table import Table
+from physioaffect.identity import hash_of_table
 
 __all__ = [
     "chosen_protocols",

@@ -13,10 +13,10 @@ from physioaffect.data_set import DataSet, Exclusion, Task
 from physioaffect.device import resolve_device
 from physioaffect.evaluation.leakage import audit_table
 from physioaffect.evaluation.models import get_baselines
-from physioaffect.evaluation.running.identity import digest
 from physioaffect.evaluation.running.planning import Plan, under
 from physioaffect.evaluation.running.request import networks_among
 from physioaffect.evaluation.table import Table
+from physioaffect.identity import digest
 
 __all__ = ["describe_run"]
 

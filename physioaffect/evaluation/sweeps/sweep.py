@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple
 from physioaffect.errors import PhysioaffectError, RunError
 from physioaffect.evaluation.evaluating import evaluate
 from physioaffect.evaluation.running.durable import make_folder, read_json, write_whole
-from physioaffect.evaluation.running.identity import describe
 from physioaffect.evaluation.sweeps.experiment_file import ExperimentFile
 from physioaffect.evaluation.sweeps.experiment_plan import Experiment, PlannedRun
+from physioaffect.identity import describe
 from physioaffect.progress import Progress, silent
 from physioaffect.whole_file import PARTIAL
 
