@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from joblib import parallel_config
-from support.wearables import STARTED, write_folder, write_zip
+from support.wearables import CLIP, STARTED, write_folder, write_zip
 
 from physioaffect.data_set import Exclusion
 from physioaffect.datasets import check, find_recordings, get, wearable
@@ -18,15 +18,6 @@ from physioaffect.errors import DataError
 from physioaffect.features import default_recipe, open_features, read_exclusions, save_features
 from physioaffect.recording import Flag
 from physioaffect.signals.quality import MarkQuality
-
-MAP = """\
-device = "Finger clip"
-[[signals]]
-name = "eda"
-columns = ["gsr"]
-unit = "uS"
-sfreq = 4.0
-"""
 
 
 def people(root: Path) -> dict[str, list[str]]:
@@ -231,7 +222,7 @@ def test_a_session_of_three_seconds_is_left_out_as_expected(tmp_path):
 def test_one_table_holds_devices_with_different_signals(tmp_path):
     write_zip(tmp_path / "S01.zip", 70)
     (tmp_path / "clip").mkdir()
-    (tmp_path / "clip" / "physioaffect.toml").write_text(MAP)
+    (tmp_path / "clip" / "physioaffect.toml").write_text(CLIP)
     (tmp_path / "clip" / "S02.csv").write_text("gsr\n" + "3.0\n3.5\n" * 160)
     dataset = wearable(tmp_path)
     assert dataset.files(tmp_path)[-1] == tmp_path / "clip" / "physioaffect.toml"
@@ -254,14 +245,14 @@ def test_a_map_may_be_passed(tmp_path):
     folder.mkdir()
     (folder / "P1.csv").write_text("gsr\n" + "3.0\n" * 280)
     stated = folder / "my.toml"
-    stated.write_text(MAP)
+    stated.write_text(CLIP)
     with pytest.raises(DataError, match="There is no recording in"):
         wearable(folder)
     dataset = wearable(folder, csv_map=stated)
     assert [trial.subject for trial in dataset.read(folder)] == ["P1"]
     assert dataset.files(folder) == [folder / "P1.csv", stated]
     before = dataset.fingerprint(folder)
-    stated.write_text(MAP.replace("4.0", "8.0"))
+    stated.write_text(CLIP.replace("4.0", "8.0"))
     assert dataset.fingerprint(folder) != before
     with pytest.raises(DataError, match=r"my.toml lies outside .*Put it into that folder"):
         wearable(write_zip(tmp_path / "other" / "S01.zip", 70).parent, csv_map=stated)

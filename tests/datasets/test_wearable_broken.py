@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.wearables import STARTED, session, write_folder, write_zip
+from support.wearables import CLIP, STARTED, session, write_folder, write_zip
 
 from physioaffect.data_set import Exclusion
 from physioaffect.datasets import find_recordings, wearable
@@ -12,14 +12,6 @@ from physioaffect.errors import DataError
 from physioaffect.features import default_recipe, open_features, read_exclusions, save_features
 from physioaffect.recording import Events, Flag, Trial
 
-CLIP = """\
-device = "Finger clip"
-[[signals]]
-name = "eda"
-columns = ["gsr"]
-unit = "uS"
-sfreq = 4.0
-"""
 # Too slow for a pulse to be found in it.
 SLOW_PPG = CLIP + '[[signals]]\nname = "ppg"\ncolumns = ["light"]\nunit = "au"\nsfreq = 10.0\n'
 

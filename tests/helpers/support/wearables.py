@@ -8,6 +8,16 @@ from numpy.typing import NDArray
 
 STARTED = 1_644_226_061
 
+# The map of a text table of skin conductance.
+CLIP = """\
+device = "Finger clip"
+[[signals]]
+name = "eda"
+columns = ["gsr"]
+unit = "uS"
+sfreq = 4.0
+"""
+
 
 def _text(started: int, sfreq: float, values: NDArray[np.float64]) -> str:
     columns = np.atleast_2d(values)
