@@ -17,12 +17,24 @@ __all__ = ["describe", "digest", "hash_of_table", "stable_hash"]
 
 
 def stable_hash(text: str) -> int:
-    """Number a name, the same on every machine and in every process."""
+    """Number a name, the same on every machine and in every process.
+
+    Examples
+    --------
+    >>> stable_hash("loso") == stable_hash("loso"), stable_hash("loso") == stable_hash("LOSO")
+    (True, False)
+    """
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
 def digest(parts: Iterable[NDArray[Any]]) -> str:
-    """Sha256 of arrays: their types, shapes and values, in order."""
+    """Sha256 of arrays: their types, shapes and values, in order.
+
+    Examples
+    --------
+    >>> digest([np.arange(6)]) == digest([np.arange(6).reshape(2, 3)])
+    False
+    """
     total = hashlib.sha256()
     for part in parts:
         is_number = part.dtype.kind in "iufb"
@@ -33,7 +45,14 @@ def digest(parts: Iterable[NDArray[Any]]) -> str:
 
 
 def hash_of_table(table: xr.Dataset) -> str:
-    """Sha256 of all names, values and coordinates of a feature table."""
+    """Sha256 of all names, values and coordinates of a feature table.
+
+    Examples
+    --------
+    >>> table = xr.Dataset({"de": ("window", [1.0, 2.0])})
+    >>> hash_of_table(table) == hash_of_table(table.rename(de="hjorth"))
+    False
+    """
     names = sorted(map(str, table.variables))
     return digest([np.array(names), *(np.asarray(table[name].values) for name in names)])
 
@@ -52,6 +71,11 @@ def describe(value: Any) -> Any:
         Arrays are their hash, functions their name, a hash of their code and what they were made with
         (defaults, and variables of the function around), estimators their class and all their parameters,
         other objects their class and attributes.
+
+    Examples
+    --------
+    >>> describe({"rate": 0.1, "bands": ("alpha", "beta")})
+    {'rate': '0.1', 'bands': ['alpha', 'beta']}
     """
     return _said(value, ())
 
