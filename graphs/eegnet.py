@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from physioaffect.device import Device
-from physioaffect.training import Dropout, MaxNorm
+from physioaffect.training import Dropout, MaxNorm, Training
 
 from .estimators import Input, NetworkClassifier
 from .known import known_rate
@@ -70,7 +71,9 @@ class EEGNet(nn.Module):
     moments (`response_moments`). The result is the published network's.
 
     **Deviations**: running statistics forget at torch's rate 0.1 a step, not Keras' 0.01, since short
-    trainings would end before these have settled. Softmax is left to the loss.
+    trainings would end before these have settled. Softmax is left to the loss. `EEGNetClassifier` leaves the
+    shift of the first normalisation at zero: the second one takes it out again, so that its gradient is
+    nothing but rounding, of which Adam makes steps of full size.
 
     **Parameters**: ``F1 n_taps + 2 F1 + F1 D (C + 2 + n_taps_separable + F2) + 2 F2 + K (F2 n + 1)`` for K
     classes, with n the window's length divided by both pools: 2,258 for 64 electrodes, 128 samples and two
@@ -282,3 +285,7 @@ class EEGNetClassifier(NetworkClassifier):
             pools=(max(1, round(sfreq / 32)), 8),
             dropout=self.dropout,
         )
+
+    def training(self) -> Training:
+        """Adam on all but the shift of the first normalisation, whose gradient is nothing but rounding."""
+        return replace(super().training(), frozen=("temporal_norm.bias",))

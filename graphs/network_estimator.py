@@ -196,7 +196,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-lear
         progress: Progress | None,
     ) -> list[Any]:
         device = torch.device(resolve_device(self.device))
-        training = self.training()
+        training = of_whole_network(self.training())
         first_part, about = self._arranged(parts[0], is_new=True)
         windows = [first_part, *(self._arranged(part, like=about)[0] for part in parts[1:])]
         n_windows = sum(part.shape[0] for part in windows)

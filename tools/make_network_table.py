@@ -34,6 +34,7 @@ RESAMPLED = EEGCleaning(
 )
 MODELS = {
     "lda": "lda",
+    "knn": "knn",
     "linear": LinearClassifier(),
     "mlp": MLPClassifier(),
     "dgcnn": DGCNNClassifier(),

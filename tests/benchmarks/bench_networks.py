@@ -15,8 +15,21 @@ from joblib import parallel_config
 from torch import Tensor, nn
 
 from physioaffect.graphs import NETWORKS, Input
-from physioaffect.training import CrossEntropy, Replica, Source, Standardised, Training, torch_threads, train
+from physioaffect.recording import Signal
+from physioaffect.training import (
+    Crops,
+    CrossEntropy,
+    Replica,
+    Sampler,
+    Shuffled,
+    Source,
+    Standardised,
+    Training,
+    torch_threads,
+    train,
+)
 from physioaffect.training.stack import Stack
+from physioaffect.windows import Windowing, Windows
 
 N_WINDOWS, N_CLASSES = 50_000, 3
 DREAMER = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
@@ -25,6 +38,8 @@ CPU = torch.device("cpu")
 
 class World:
     """Windows with labels, and fresh networks for them."""
+
+    sampler: Sampler = Shuffled()
 
     def __init__(self, name: str, shape: tuple[int, int], n_classes: int, n_windows: int) -> None:
         rng = np.random.default_rng(0)
@@ -58,7 +73,7 @@ class World:
             self.source,
             self.targets,
             replicas,
-            Training(epochs=epochs, batch_size=batch_size, learning_rate=1e-3),
+            Training(epochs=epochs, batch_size=batch_size, learning_rate=1e-3, sampler=self.sampler),
             labels=self.labels,
             **options,
         )
@@ -163,10 +178,44 @@ class PlainHiSTN(World):
         return plain
 
 
-@pytest.mark.parametrize("way", ["alone", "stack of 5", "alone, layer by layer"])
+class Recordings(World):
+    """The same number of places for a window, but in recordings out of which each batch is cropped."""
+
+    sampler = Crops()
+
+    def __init__(self, name: str, shape: tuple[int, int], n_classes: int, n_windows: int) -> None:
+        super().__init__(name, shape, n_classes, 1)
+        rng = np.random.default_rng(0)
+        n_seconds = 1 + n_windows // (10 * 128)
+        trials = [
+            Signal(
+                data=rng.standard_normal((shape[0], 128 * n_seconds)),
+                sfreq=128.0,
+                ch_names=DREAMER,
+                kind="eeg",
+                unit="V",
+            )
+            for _ in range(10)
+        ]
+        windows = Windows(trials, [Windowing(duration=1).intervals(trial.duration) for trial in trials])
+        # A trial has one label.
+        self.labels = np.repeat(np.arange(10) % n_classes, n_seconds)
+        self.source = Source([windows], CPU)
+        self.targets = CrossEntropy().targets(torch.from_numpy(self.labels), n_classes)
+
+
+WAYS = {
+    "alone": World,
+    "alone, cropped as published": Recordings,
+    "stack of 5": World,
+    "alone, layer by layer": PlainHiSTN,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
 def bench_histn_steps(benchmark: Any, way: str) -> None:
     """120 steps of 256 crops of one second of 14 channels; of each of five folds in the stack."""
-    world = (PlainHiSTN if "layer" in way else World)("histn", (14, 128), 5, 40 * 256)
+    world = WAYS[way]("histn", (14, 128), 5, 40 * 256)
     n_folds = 5 if "stack" in way else 1
     benchmark.pedantic(
         lambda: world.epochs(n_folds, epochs=3, batch_size=256, stack=n_folds), rounds=3, warmup_rounds=1

@@ -1,6 +1,5 @@
 """Every network in a stack that stops early is, fold by fold, what it is alone."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 from physioaffect.evaluation import Fold
-from physioaffect.graphs import HISTN_HIERARCHIES, NETWORKS, EEGNetClassifier
-from physioaffect.training import Training
+from physioaffect.graphs import HISTN_HIERARCHIES, NETWORKS
 
 EMOTIV = HISTN_HIERARCHIES["V0"].ch_names
 N_EACH, N_FOLDS, EPOCHS = 16, 3, 10
@@ -28,20 +26,9 @@ SMALL: dict[str, dict[str, Any]] = {
 CASES = [*sorted(NETWORKS), "rgnn with its adversary"]
 
 
-class HeldEEGNet(EEGNetClassifier):
-    """EEGNet without the one weight whose gradient is nothing but rounding.
-
-    A shift before a normalisation is taken out by it, so that Adam makes steps of full size of what is zero
-    but for rounding. They show in validation, where the running means come after the shift.
-    """
-
-    def training(self) -> Training:
-        return replace(super().training(), frozen=("network.temporal_norm.bias",))
-
-
 def made(case: str, dropout: float) -> Any:
     name, _, adversary = case.partition(" with ")
-    model = HeldEEGNet() if name == "eegnet" else NETWORKS[name].classifier()
+    model = NETWORKS[name].classifier()
     own: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 8, "learning_rate": 1e-2, "device": "cpu"}
     own |= {"patience": 2, "ch_names": EMOTIV}
     own |= {"node_dat": True} if adversary else {}
