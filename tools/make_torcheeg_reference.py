@@ -45,6 +45,9 @@ def main() -> None:
         "chunks": chunks.astype(int).tolist(),
         "BandDifferentialEntropy": [filtered(eeg=chunk)["eeg"].tolist() for chunk in chunks],
         "BandDifferentialEntropyV1": [periodogram(eeg=chunk)["eeg"].tolist() for chunk in chunks],
+        "BandDifferentialEntropyV1_without_mean": [
+            periodogram(eeg=chunk - chunk.mean(axis=-1, keepdims=True))["eeg"].tolist() for chunk in chunks
+        ],
     }
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in contents.items())
     OUT.parent.mkdir(exist_ok=True)

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal.windows import hann
 
 from physioaffect._compiled import compiled
 from physioaffect.features._frame_vectors import add_power, butterflies, lay_out_frames, taper_rows
+from physioaffect.features.tapers import TAPERS
 
 __all__ = ["N_LANES", "Plan", "frame_power", "plan_of"]
 
@@ -40,9 +40,9 @@ class Plan(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def plan_of(n_times: int) -> Plan | None:
-    """Plan transforms of Hann-windowed frames; None for lengths with a prime factor above 5."""
-    taper = hann(n_times, sym=False)
+def plan_of(n_times: int, name: str) -> Plan | None:
+    """Plan transforms of frames so tapered; None for lengths with a prime factor above 5."""
+    taper = TAPERS[name](n_times)
     if n_times % 2:
         taper = np.stack([taper, np.zeros(n_times)], axis=1).ravel()
     n_complex = size = len(taper) // 2

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
-from scipy.signal.windows import hann
 from torch import Tensor
 
 from physioaffect.features.bands import Bands, band_bins, check_below_nyquist
 from physioaffect.features.filter_bank import BandFilter, Sections, _padding, is_whole
+from physioaffect.features.tapers import TAPERS, Taper
 from physioaffect.signals.gaps import bridge
 
 __all__ = ["band_variance_filtered", "band_variance_frames"]
@@ -32,7 +32,7 @@ _ROOM = 2**24
 _FORGOTTEN = 1e-15
 
 
-def band_variance_frames(
+def band_variance_frames(  # noqa: PLR0913  Those of its counterpart, and where.
     X: Floats,
     first: NDArray[np.intp],
     n_samples: int,
@@ -40,6 +40,7 @@ def band_variance_frames(
     sfreq: float,
     bands: Bands,
     frame: float | None = None,
+    taper: Taper = "hann",
     device: str,
 ) -> NDArray[np.float64]:
     """Do what `stft.band_variance_frames` does on a device of torch."""
@@ -54,14 +55,14 @@ def band_variance_frames(
     is_inside = (starts >= 0) & (starts + n_times <= rows.shape[1])
     if is_inside.any():
         chosen = torch.tensor(starts[is_inside], device=device)
-        taper = torch.tensor(hann(n_times, sym=False), device=device)
+        weights = torch.tensor(TAPERS[taper](n_times).copy(), device=device)
         for block in _blocks(len(rows), len(starts) * n_times):
             x = _put(rows[block], device).unfold(-1, n_times, 1)[:, chosen]
             # The first sample goes before the mean: then flat frames become exactly zero, at any offset.
             x -= x[..., :1].clone()
             x -= x.mean(dim=-1, keepdim=True)
-            spectrum = torch.fft.rfft(x * taper)
-            power = 2 / (n_times * taper.square().sum()) * (spectrum.real.square() + spectrum.imag.square())
+            spectrum = torch.fft.rfft(x * weights)
+            power = 2 / (n_times * weights.square().sum()) * (spectrum.real.square() + spectrum.imag.square())
             in_bands = torch.stack([power[..., slice(*edges)].sum(dim=-1) for edges in bins], dim=-1)
             variance[is_inside, block] = in_bands.transpose(0, 1).cpu().numpy()
     windows = variance[place.reshape(-1, n_frames)].mean(axis=1)

@@ -19,6 +19,7 @@ from physioaffect.features._filter_kernel import native
 from physioaffect.features.bands import SEED_BANDS, Bands, check_bands
 from physioaffect.features.filter_bank import BandFilter, band_variance_filtered
 from physioaffect.features.stft import band_variance_frames
+from physioaffect.features.tapers import Taper, check_taper
 from physioaffect.recording import Signal, Trial
 from physioaffect.signals.eeg_scale import check_scale
 from physioaffect.windows import Intervals, sample_grid
@@ -87,6 +88,7 @@ def _stft(signal: Signal, intervals: Intervals, family: DifferentialEntropy) -> 
         sfreq=signal.sfreq,
         bands=family.bands,
         frame=family.frame,
+        taper=family.taper,
     )
 
 
@@ -136,7 +138,7 @@ def _empty(n_windows: int, channels: tuple[str, ...], unit: str, family: Differe
     if family.estimator == "bandpass":
         settings = asdict(family.filter)
     else:
-        settings = {"frame": "window" if family.frame is None else family.frame}
+        settings = {"frame": "window" if family.frame is None else family.frame, "taper": family.taper}
     return xr.DataArray(
         np.empty((n_windows, len(channels), len(bands))),
         dims=("window", "channel", "band"),
@@ -191,6 +193,8 @@ class DifferentialEntropy:
         window (1/n, its own mean removed) after a filter over the whole trial.
     frame : float, optional
         Seconds, of the STFT only, as in `band_variance_stft`; None takes each window as one frame.
+    taper : {"hann", "hann_symmetric", "hanning"}
+        Of the STFT only: by which window that goes by Hann's name a frame is weighed, as in `Taper`.
     filter : BandFilter
         Order, design and phase, of the band-pass only.
     precision : {"auto", "double"}
@@ -222,6 +226,7 @@ class DifferentialEntropy:
     bands: Bands = SEED_BANDS
     estimator: Literal["stft", "bandpass"] = "stft"
     frame: float | None = 2.0
+    taper: Taper = "hann"
     filter: BandFilter = BandFilter()
     precision: Literal["auto", "double"] = "auto"
     log_base: float = math.e
@@ -234,6 +239,7 @@ class DifferentialEntropy:
             raise ValueError(f"A frame needs a length above 0 s, got {self.frame}.")
         if self.precision not in ("auto", "double"):
             raise ValueError(f"The precision is 'auto' or 'double', got {self.precision!r}.")
+        check_taper(self.taper)
         _check_log_base(self.log_base)
         check_device(self.device)
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.fft import rfft
-from scipy.signal.windows import hann
 
 from physioaffect.features._filter_kernel import native
 from physioaffect.features._frame_kernel import N_LANES, Plan, frame_power, plan_of
 from physioaffect.features._threads import in_threads, n_threads
 from physioaffect.features.bands import Bands, band_bins, check_below_nyquist
+from physioaffect.features.tapers import TAPERS, Taper, check_taper
 
 __all__ = ["band_variance_frames", "band_variance_stft"]
 
@@ -28,7 +28,7 @@ _TOGETHER = 1 << 17
 
 
 def band_variance_stft(
-    windows: Floats, *, sfreq: float, bands: Bands, frame: float | None = None
+    windows: Floats, *, sfreq: float, bands: Bands, frame: float | None = None, taper: Taper = "hann"
 ) -> NDArray[np.float64]:
     """Variance of each window in each band, from Hann-windowed periodograms.
 
@@ -44,23 +44,27 @@ def band_variance_stft(
         Length in seconds of the frames inside a window, which overlap by half or more and are averaged: a
         longer one resolves narrower bands, more of them scatter less. Default, and where a window is
         shorter: all of it.
+    taper : {"hann", "hann_symmetric", "hanning"}
+        By which the samples of a frame are weighed, as in `Taper`.
 
     Returns
     -------
     variance : ndarray, shape (..., n_bands)
-        In the square of the unit: one-sided density, scaled by the sum of the squared Hann weights, summed
+        In the square of the unit: one-sided density, scaled by the sum of the squared weights, summed
         over the bins and multiplied by their distance. NaN for a window with any NaN, 0 for a flat one.
 
     Raises
     ------
     ProtocolError
         If a band reaches the Nyquist frequency or lies between two bins.
+    ValueError
+        If the taper is unknown.
 
     Notes
     -----
     The STFT energy of Duan, Zhu & Lu, NER 2013, 81-84, doi 10.1109/NER.2013.6695876, normalised so that
     white noise of variance v gives ``v * n_bins * df / (sfreq / 2)`` and a sine of amplitude A gives
-    ``A**2 / 2`` if a frame holds whole periods and the band the neighbouring bins.
+    ``A**2 / 2`` if a frame holds whole periods, the band the neighbouring bins, and the taper is ``"hann"``.
 
     Examples
     --------
@@ -72,7 +76,7 @@ def band_variance_stft(
     n_all = windows.shape[-1]
     rows = windows.reshape(math.prod(windows.shape[:-1]), n_all)
     variance = band_variance_frames(
-        rows, np.zeros(1, dtype=np.intp), n_all, sfreq=sfreq, bands=bands, frame=frame
+        rows, np.zeros(1, dtype=np.intp), n_all, sfreq=sfreq, bands=bands, frame=frame, taper=taper
     )
     shaped: NDArray[np.float64] = variance[0].reshape(*windows.shape[:-1], len(bands))
     return shaped
@@ -86,6 +90,7 @@ def band_variance_frames(
     sfreq: float,
     bands: Bands,
     frame: float | None = None,
+    taper: Taper = "hann",
 ) -> NDArray[np.float64]:
     """Do what `band_variance_stft` does for windows of a recording, each shared frame once.
 
@@ -97,7 +102,7 @@ def band_variance_frames(
         First sample of each window; it may lie outside.
     n_samples : int
         Samples of a window.
-    sfreq, bands, frame
+    sfreq, bands, frame, taper
         As in `band_variance_stft`.
 
     Returns
@@ -112,6 +117,7 @@ def band_variance_frames(
     >>> band_variance_frames(noise, np.arange(0, 1280, 128), 128, sfreq=128.0, bands=bands).shape
     (10, 2, 2)
     """
+    check_taper(taper)
     check_below_nyquist(bands, sfreq=sfreq)
     n_times = n_samples if frame is None else min(n_samples, round(frame * sfreq))
     inside_bands = band_bins(
@@ -122,10 +128,10 @@ def band_variance_frames(
     starts, place = _frames(first, n_samples - n_times, n_frames)
     rows = native(X).reshape(math.prod(X.shape[:-1]), X.shape[-1])
     bins = np.array(inside_bands, dtype=np.intp)
-    scale = _scale(n_times)
-    plan = plan_of(n_times) if n_times <= _LONGEST else None
+    scale = _scale(n_times, taper)
+    plan = plan_of(n_times, taper) if n_times <= _LONGEST else None
     if plan is None:
-        of_frames = _by_scipy(rows, starts, n_times, bins, scale)
+        of_frames = _by_scipy(rows, starts, TAPERS[taper](n_times), bins, scale)
     else:
         of_frames = _by_kernel(rows, starts, plan, bins, scale)
     variance = of_frames if place is None else of_frames[place].mean(axis=1)
@@ -134,9 +140,9 @@ def band_variance_frames(
 
 
 @lru_cache(maxsize=32)
-def _scale(n_times: int) -> float:
+def _scale(n_times: int, taper: str) -> float:
     # Twice, for the negative frequencies; no band holds the bins at zero and at Nyquist.
-    return float(2 / (n_times * np.square(hann(n_times, sym=False)).sum()))
+    return float(2 / (n_times * np.square(TAPERS[taper](n_times)).sum()))
 
 
 def _frames(
@@ -168,9 +174,9 @@ def _by_kernel(
 
 
 def _by_scipy(
-    rows: Floats, starts: NDArray[np.intp], n_times: int, bins: NDArray[np.intp], scale: float
+    rows: Floats, starts: NDArray[np.intp], taper: Floats, bins: NDArray[np.intp], scale: float
 ) -> NDArray[np.float64]:
-    taper = hann(n_times, sym=False)
+    n_times = len(taper)
     variance = np.full((len(starts), len(rows), len(bins)), np.nan)
     (inside,) = np.nonzero((starts >= 0) & (starts + n_times <= rows.shape[1]))
     if not len(inside):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -35,6 +35,7 @@ from physioaffect.features.differential_entropy import (
 )
 from physioaffect.features.filter_bank import BandFilter
 from physioaffect.features.stft import band_variance_frames, band_variance_stft
+from physioaffect.features.tapers import TAPERS, Taper
 from physioaffect.recording import Flag, Signal, Trial
 from physioaffect.windows import Intervals, Windowing
 
@@ -227,11 +228,17 @@ def test_windows_may_come_twice_in_any_order_and_in_any_kind_of_integers(frame: 
         assert_array_equal(again, found)
 
 
-def power(x: Floats, bins: NDArray[np.intp]) -> Floats:
+def weights(n_times: int, taper: str) -> Floats:
+    """The three windows of Hann's name by their formula: of which period, and from where."""
+    period = {"hann": n_times, "hann_symmetric": n_times - 1, "hanning": n_times + 1}[taper]
+    begin = 1 if taper == "hanning" else 0
+    return 0.5 - 0.5 * np.cos(2 * np.pi * (begin + np.arange(n_times)) / period)
+
+
+def power(x: Floats, bins: NDArray[np.intp], taper: str = "hann") -> Floats:
     """Power of Hann-windowed frames in bins as NumPy has it."""
-    n_times = x.shape[-1]
     centred = x - x.mean(axis=-1, keepdims=True)
-    spectrum = np.abs(np.fft.rfft(centred * hann(n_times, sym=False))) ** 2
+    spectrum = np.abs(np.fft.rfft(centred * weights(x.shape[-1], taper))) ** 2
     return np.stack([spectrum[..., first:stop].sum(axis=-1) for first, stop in bins], axis=-1)
 
 
@@ -255,26 +262,44 @@ def test_the_compiled_transform_is_that_of_numpy(
     last = (n_times - 1) // 2
     edges = sorted(data.draw(st.lists(st.integers(1, last + 1), min_size=2, max_size=2, unique=True)))
     bins = np.array([edges, [1, last + 1]], dtype=np.intp)
-    plan = plan_of(n_times)
+    taper = data.draw(st.sampled_from(sorted(TAPERS)))
+    plan = plan_of(n_times, taper)
     assert plan is not None
     found = np.empty((n_channels * n_frames, 2))
     frame_power(X, starts, 0, plan, bins, 1.0, found)
     frames = np.stack([X[:, start : start + n_times] for start in starts], axis=1).astype(float)
-    expected = power(frames, bins).reshape(-1, 2)
+    expected = power(frames, bins, taper).reshape(-1, 2)
     assert_allclose(found, expected, rtol=1e-12, atol=1e-13 * expected[:, 1].max())
 
 
+@pytest.mark.parametrize("taper", get_args(Taper))
 @pytest.mark.parametrize("n_times", [7, 11, 127, 770, 8750])
-def test_frames_of_other_lengths_are_transformed_by_scipy(n_times: int) -> None:
+def test_frames_of_other_lengths_are_transformed_by_scipy(n_times: int, taper: Taper) -> None:
     X: Floats = noise(3, 9000) + 7
     first = np.array([0, 10, -1, 240, 9001 - n_times])
     bands = Bands.of(low=(SFREQ / n_times, SFREQ / 4), high=(SFREQ / 4, SFREQ / 2.5))
-    found = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=bands)
+    found = band_variance_frames(X, first, n_times, sfreq=SFREQ, bands=bands, taper=taper)
     assert np.isnan(found[[2, 4]]).all()
     bins = np.array(band_bins(bands, duration=n_times / SFREQ, otherwise=""))
     frames = np.stack([X[:, k : k + n_times] for k in (0, 10, 240)])
-    scale = 2 / n_times / np.sum(hann(n_times, sym=False) ** 2)
-    assert_allclose(found[[0, 1, 3]], scale * power(frames, bins), rtol=1e-9)
+    scale = 2 / n_times / np.sum(weights(n_times, taper) ** 2)
+    assert_allclose(found[[0, 1, 3]], scale * power(frames, bins, taper), rtol=1e-9)
+
+
+@pytest.mark.parametrize("taper", get_args(Taper))
+def test_white_noise_has_its_share_by_each_taper(taper: Taper) -> None:
+    """Normalised by its own weights, none of them makes a signal louder; the entropies tell which it was."""
+    found = entropies(noise(16, 200 * 250), estimator="stft", taper=taper)
+    n_bins = [stop - first for first, stop in band_bins(SEED_BANDS, duration=2.0, otherwise="")]
+    expected = gaussian_entropy(np.array(n_bins) * 0.5 / (SFREQ / 2))
+    assert_allclose(np.log(np.exp(2 * found).mean(axis=(0, 1))) / 2, expected, atol=0.03)
+
+
+def test_an_unknown_taper_is_refused() -> None:
+    with pytest.raises(ValueError, match="Unknown taper 'boxcar': use one of hann, hann_symmetric, hanning"):
+        DifferentialEntropy(taper="boxcar")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="Unknown taper"):
+        band_variance_stft(noise(1, 250), sfreq=SFREQ, bands=ALPHA, taper="boxcar")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -100,11 +100,13 @@ def test_gaps_and_windows_that_reach_out_give_the_same(phase, device):
 @devices
 @pytest.mark.parametrize("dtype", ["f4", "f8", ">f4"])
 @pytest.mark.parametrize("frame", [None, 0.5, 1.01])
+@pytest.mark.parametrize("taper", ["hann", "hanning"])
 @pytest.mark.parametrize(("n_samples", "step"), [(256, 256), (401, 100), (2000, 1500)])
-def test_the_stft_gives_the_same(n_samples, step, frame, dtype, device):
+def test_the_stft_gives_the_same(n_samples, step, taper, frame, dtype, device):
     X = walk(5, 4000).astype(dtype)
     first = np.arange(0, 4000 - n_samples, step)
     settings = {"sfreq": 128.0, "bands": SEED_BANDS.within((4, 45)), "frame": frame}
+    settings["taper"] = taper
     found = _on_device.band_variance_frames(X, first, n_samples, device=device, **settings)
     assert_allclose(
         nats(found), nats(stft.band_variance_frames(X, first, n_samples, **settings)), atol=TOLERANCE

@@ -189,6 +189,8 @@ def _family(family: Mapping[str, Any], cited: Citations) -> str:
         how = _ESTIMATORS.get(estimator, str(estimator))
         if estimator == "stft" and "frame" in settings:
             how += f" in frames of {settings['frame']:g} s"
+            if settings.get("taper", "hann") != "hann":
+                how += f" (taper {settings['taper']})"
         if estimator == "welch" and "segment" in settings:
             how += f" with segments of {settings['segment']:g} s"
         details.append(how)
