@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from physioaffect.data_set import DataSet, Exclusion, Report
+from physioaffect.data_set import DataSet, Exclusion, Report, in_order_of_time
 from physioaffect.devices.any_file import FORMATS, glance, read_device
 from physioaffect.devices.empatica import e4_files
 from physioaffect.devices.map_file import MAP_NAME, read_map
@@ -32,6 +32,8 @@ _MOST_NOTES, _LONGEST_NOTE = 6, 200
 class _Person(NamedTuple):
     recordings: tuple[WearableRecording, ...]
     usual: Mapping[str, Sampled]
+    # Of one that has several a broken recording costs only itself, whichever of them are read here.
+    is_alone: bool
 
 
 def wearable(
@@ -100,6 +102,7 @@ def wearable(
         files=partial(_files, csv_map=stated),
         open=partial(_open, csv_map=stated, usual=usual),
         trials=_trials,
+        split=_split,
     )
 
 
@@ -196,19 +199,23 @@ def _files(root: Path, *, csv_map: Path | None) -> Sequence[Path]:
 
 
 def _open(root: Path, *, csv_map: Path | None, usual: Mapping[str, Sampled]) -> dict[str, _Person]:
-    return {who: _Person(own, usual) for who, own in _found(root, csv_map).people.items()}
+    return {who: _Person(own, usual, len(own) == 1) for who, own in _found(root, csv_map).people.items()}
+
+
+def _split(person: _Person) -> list[_Person]:
+    return [person._replace(recordings=(one,)) for one in person.recordings]
 
 
 def _trials(subject: str, person: _Person, report: Report) -> Iterator[Trial]:
-    is_alone = len(person.recordings) == 1
     tell = _teller(subject, report)
-    for recording in person.recordings if is_alone else _by_time(person.recordings, tell):
+    several = len(person.recordings) > 1
+    for recording in _by_time(person.recordings, tell) if several else person.recordings:
         try:
             # Sessions may be as long as days, so each is read when its turn comes, and held alone.
             session = _read(recording, tell)
             signals = _complete(session.signals, person.usual, recording)
         except DataError as error:
-            if is_alone:
+            if person.is_alone:
                 raise
             tell(recording.name, str(error))
             continue
@@ -231,7 +238,8 @@ def _by_time(
     recordings: Sequence[WearableRecording], tell: Callable[[str, str], None]
 ) -> list[WearableRecording]:
     """Bring sessions into the order of time if all tell theirs; of one file that is broken, tell it."""
-    begun: list[tuple[datetime | None, WearableRecording]] = []
+    there: list[WearableRecording] = []
+    begun: list[datetime | None] = []
     for one in recordings:
         began = None
         try:
@@ -241,10 +249,9 @@ def _by_time(
             if len(one.paths) == 1:
                 tell(one.name, str(error))
                 continue
-        begun.append((began, one))
-    if all(began is not None for began, _ in begun):
-        begun.sort(key=lambda pair: pair[0].timestamp() if pair[0] else 0.0)
-    return [one for _, one in begun]
+        there.append(one)
+        begun.append(began)
+    return in_order_of_time(there, begun)
 
 
 def _teller(subject: str, report: Report) -> Callable[[str, str], None]:

@@ -88,7 +88,10 @@ SmoothOption = Annotated[
     typer.Option(help="Smooth features within each trial: lds, lds_causal, mean:5, mean_causal:5 (windows)."),
 ]
 SubjectsOption = Annotated[str | None, typer.Option(help="Only these people, separated by commas.")]
-JobsOption = Annotated[int | None, typer.Option(min=1, help="People at a time. Default: as many as cores.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="People (of wearables: recordings) at a time. Default: as many as cores."),
+]
 
 ClusterOption = Annotated[
     str | None,

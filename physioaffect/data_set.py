@@ -9,8 +9,9 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from blake3 import blake3
 
@@ -18,7 +19,9 @@ from physioaffect.data_folder import data_folder
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.recording import Trial
 
-__all__ = ["DataSet", "Exclusion", "Report", "Target", "Task", "raise_unless_expected"]
+__all__ = ["DataSet", "Exclusion", "Report", "Target", "Task", "in_order_of_time", "raise_unless_expected"]
+
+_Item = TypeVar("_Item")
 
 # A class, a number, or the weights of several classes; None leaves the trial out.
 Target = str | float | Mapping[str, float] | None
@@ -112,6 +115,22 @@ def raise_unless_expected(exclusion: Exclusion) -> None:
         raise DataError(exclusion.reason)
 
 
+def in_order_of_time(items: Sequence[_Item], begun: Sequence[datetime | None]) -> list[_Item]:
+    """Bring what began at these times into their order; where one tells no time, leave all as they are.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> noon, six = (datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in (12, 6))
+    >>> in_order_of_time(["lunch", "run"], [noon, six]), in_order_of_time(["lunch", "nap"], [noon, None])
+    (['run', 'lunch'], ['lunch', 'nap'])
+    """
+    times = [began.timestamp() for began in begun if began is not None]
+    if len(times) < len(items):
+        return list(items)
+    return [items[place] for place in sorted(range(len(items)), key=times.__getitem__)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
     """Everything known about one data set, as a value.
@@ -151,6 +170,10 @@ class DataSet:
     select : callable, optional
         ``select(source, signals, baseline)``: a source of which ``trials`` makes only the signals named, and
         baselines only if ``baseline``. It saves the time of converting and checking what nobody asked for.
+    split : callable, optional
+        ``split(source)``: sources of parts of a subject, for ``trials``, that can be read each by itself, so
+        that one person's long record is worked on by several processes. Their trials are put together by
+        `in_order_of_time`.
     is_raw_export : bool
         Whether these are recordings as they came out of devices, which nobody has looked through: the usual
         recipe then marks what is not to be trusted, finds beats, and takes every family that fits.
@@ -183,6 +206,7 @@ class DataSet:
     open: Callable[[Path], dict[str, Any]]
     trials: Callable[[str, Any, Report], Iterator[Trial]]
     select: Callable[[Any, Collection[str], bool], Any] | None = None
+    split: Callable[[Any], Sequence[Any]] | None = None
     is_raw_export: bool = False
     is_split_by_subject: bool = True
     simulate: Callable[..., Path] | None = None
@@ -198,11 +222,19 @@ class DataSet:
         """
         everyone = self.open(Path(root))
         chosen = tuple(everyone if subjects is None else dict.fromkeys(subjects))
+        if not chosen and everyone:
+            raise DataError(
+                f"subjects names nobody: name some of {', '.join(everyone)}, or leave it out for all of them."
+            )
         if unknown := [subject for subject in chosen if subject not in everyone]:
             raise DataError(
                 f"{self.title} at {root} has no subject {unknown[0]!r}; it has {', '.join(everyone)}."
             )
         return {subject: everyone[subject] for subject in chosen}
+
+    def parts(self, source: Any) -> Sequence[Any]:
+        """What of a subject can be read each by itself: the source as a whole, unless ``split`` is given."""
+        return [source] if self.split is None else self.split(source)
 
     def read(
         self,

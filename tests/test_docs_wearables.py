@@ -5,6 +5,7 @@ import shlex
 import threading
 import time
 import uuid
+from dataclasses import replace
 from functools import partialmethod
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from physioaffect.cli import app
-from physioaffect.datasets import find_recordings
+from physioaffect.datasets import find_recordings, get
 from physioaffect.devices.map_file import read_map
 from physioaffect.errors import DataError
+from physioaffect.features import default_recipe
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "wearables.md"
 
@@ -101,6 +103,22 @@ def test_the_command_runs_on_a_real_recording(real_data, monkeypatch, tmp_path):
     assert result.exit_code == 0, result.output
     assert "1 person: features.zarr" in result.output
     assert (tmp_path / "features.html").exists()
+
+
+def test_every_signal_gets_the_families_that_the_page_names():
+    rows = re.findall(
+        r"^\| .* \((`\w+`(?:, `\w+`)*)\).* \| (`\w+`(?:, `\w+`)*) \|$", PAGE.read_text("utf-8"), re.M
+    )
+    named = [[set(re.findall(r"\w+", cell)) for cell in row] for row in rows]
+    for signals, families in named:
+        dataset = replace(get("stress_predict"), sfreqs=dict.fromkeys(signals, 64.0), is_raw_export=True)
+        made = {family.name for family in default_recipe(dataset).features}
+        # Of several signals the rows above tell what each has by itself.
+        assert families == made if len(signals) == 1 else families < made, signals
+    of_all = dict.fromkeys(set.union(*(signals for signals, _ in named)), 64.0)
+    everything = default_recipe(replace(get("stress_predict"), sfreqs=of_all, is_raw_export=True))
+    assert set.union(*(families for _, families in named)) == {one.name for one in everything.features}
+    assert len(everything.features) == 11
 
 
 def test_the_map_and_the_table_of_sessions_are_whole(tmp_path):

@@ -25,6 +25,9 @@ _INSTEAD = {
     "eda": "EDA(decompose='highpass') or EDA(decompose='highpass_causal')",
     "eda_heart": "EDAHeartCoupling(decompose='highpass') or decompose='highpass_causal'",
     "de": "StreamingEntropy, which is causal",
+    "beats": "BeatsFromECG or BeatsFromPPG, for the one that is recorded",
+    "ecg_beats": "BeatsFromECG(keeps_own_rate=False)",
+    "ppg_beats": "BeatsFromPPG(keeps_own_rate=False)",
 }
 _KNOWN = (
     "one that says it, such as MarkQuality, BeatsFromPPG, BeatsFromECG, EDA, HRV, Motion, Temperature or "

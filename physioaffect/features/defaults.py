@@ -31,7 +31,9 @@ from physioaffect.features.spectral import BandPower, SpectralEntropy
 from physioaffect.features.temperature import Temperature
 from physioaffect.features.topomap import TopographicMap
 from physioaffect.signals.beats import BeatsFromECG, BeatsFromPPG, BeatsOfHeart
+from physioaffect.signals.cardiac import SLOWEST_ECG_HZ
 from physioaffect.signals.eeg import EEGCleaning
+from physioaffect.signals.ppg import SLOWEST_PPG_HZ
 from physioaffect.signals.quality import MarkQuality
 from physioaffect.windows import Windowing
 
@@ -91,6 +93,8 @@ _OF_EXPORTS = (
     "eda_heart",
     "resp_heart",
 )
+# Samples per second of a heart rate that is made of beats: as many as a wristband tells.
+_RATE_SFREQ = 1.0
 
 
 def usual_cleaning(dataset: DataSet) -> tuple[Step, ...]:
@@ -99,20 +103,53 @@ def usual_cleaning(dataset: DataSet) -> tuple[Step, ...]:
     return (EEGCleaning(baseline_joins=True),) if "eeg" in dataset.sfreqs else (MarkQuality(),)
 
 
-def _signals(dataset: DataSet) -> set[str]:
+def _of_heart(dataset: DataSet) -> set[str]:
+    """The signals in which beats can be found."""
+    slowest = {"ecg": SLOWEST_ECG_HZ, "ppg": SLOWEST_PPG_HZ}
+    return {name for name, least in slowest.items() if dataset.sfreqs.get(name, 0.0) >= least}
+
+
+def _finders(steps: Sequence[Step]) -> list[BeatsFromECG | BeatsFromPPG]:
+    """The steps that find beats, also those inside another."""
+    found = [step for step in steps if isinstance(step, BeatsFromECG | BeatsFromPPG)]
+    inside = [part for step in steps if isinstance(step, BeatsOfHeart) for part in (step.ecg, step.ppg)]
+    return [*found, *inside]
+
+
+def _signals(dataset: DataSet, steps: Sequence[Step]) -> set[str]:
     """What a trial holds or can be given."""
-    return {*dataset.sfreqs, *(["ibi"] if {"ecg", "ppg"} & set(dataset.sfreqs) else [])}
+    signals = set(dataset.sfreqs)
+    if not _of_heart(dataset):
+        return signals
+    finders = _finders(steps)
+    makes_rate = any(one.rate_sfreq is not None for one in finders) if finders else dataset.is_raw_export
+    return {*signals, "ibi", *(["hr"] if makes_rate else [])}
 
 
 def _beats(dataset: DataSet, families: Sequence[Family], steps: Sequence[Step]) -> tuple[Step, ...]:
     """The step that finds beats, if a family is made of them and no step given finds them."""
-    finders = (BeatsFromECG, BeatsFromPPG, BeatsOfHeart)
-    is_needed = any("ibi" in family.signals for family in families)
-    if not is_needed or any(isinstance(step, finders) for step in steps):
+    read = {name for family in families for name in family.signals}
+    makes_rate = dataset.is_raw_export and "hr" in read
+    there = _of_heart(dataset)
+    if not there or _finders(steps) or not ("ibi" in read or makes_rate):
         return ()
-    if {"ecg", "ppg"} <= set(dataset.sfreqs):
-        return (BeatsOfHeart(),)
-    return (BeatsFromECG(),) if "ecg" in dataset.sfreqs else (BeatsFromPPG(),)
+    sfreq = _RATE_SFREQ if makes_rate else None
+    # That the data set has a rate tells of some recordings, not of all.
+    keeps_own_rate = makes_rate and "hr" in dataset.sfreqs
+    ecg = BeatsFromECG(rate_sfreq=sfreq, keeps_own_rate=keeps_own_rate)
+    ppg = BeatsFromPPG(rate_sfreq=sfreq, keeps_own_rate=keeps_own_rate)
+    if there == {"ecg", "ppg"}:
+        return (BeatsOfHeart(ecg=ecg, ppg=ppg),)
+    return (ecg,) if "ecg" in there else (ppg,)
+
+
+def _instead(lacking: Sequence[str]) -> str:
+    if not {"ibi", "hr"} & set(lacking):
+        return ""
+    return (
+        f" Beats are found in an ecg of {SLOWEST_ECG_HZ:g} Hz or a ppg of {SLOWEST_PPG_HZ:g} Hz or more; "
+        "BeatsFromECG(rate_sfreq=1) or BeatsFromPPG(rate_sfreq=1) among the cleaning steps makes hr of them."
+    )
 
 
 def default_recipe(
@@ -133,13 +170,15 @@ def default_recipe(
         Says the windows, the signals and the band that its EEG still holds.
     families : sequence of str, optional
         Names of ``FAMILIES``. Default: de, eda, hr, temperature and motion, as far as there are signals; of
-        raw exports of devices every family of the body that fits.
+        raw exports of devices every family of the body that fits, ``hr`` also where there are beats only.
     window, step : float, optional
         Length and step of the windows in seconds instead of the data set's own; a window without a step
         means no overlap.
     cleaning : sequence of Step, optional
         As in `Recipe`. Default: none, or `MarkQuality` of raw exports of devices. Families that are made
-        of beats get a step that finds them where no step given does.
+        of beats get a step that finds them where no step given does. Of raw exports that step makes the
+        heart rate too, once a second, of every recording whose device tells none (`BeatsFromPPG`,
+        ``keeps_own_rate``).
     baseline, smoothing
         As in `Recipe`. Default: none.
 
@@ -148,7 +187,10 @@ def default_recipe(
     DataError
         If a family is unknown, or none fits.
     """
-    signals = _signals(dataset)
+    if cleaning is None:
+        # An EEG that is in the folder, too, may be too short for its filters: it is cleaned if asked for.
+        cleaning = (MarkQuality(),) if dataset.is_raw_export else ()
+    signals = _signals(dataset, cleaning)
     if families is None:
         usual = _OF_EXPORTS if dataset.is_raw_export else _USUAL
         made = [FAMILIES[name](dataset) for name in usual]
@@ -161,15 +203,12 @@ def default_recipe(
             if lacking := sorted(set(family.signals) - signals):
                 raise DataError(
                     f"Features {family.name} need {', '.join(lacking)}; {dataset.title} has "
-                    f"{', '.join(sorted(dataset.sfreqs))}."
+                    f"{', '.join(sorted(dataset.sfreqs))}.{_instead(lacking)}"
                 )
     if not features:
         raise DataError(
             f"No family of features fits the signals of {dataset.title}: {', '.join(dataset.sfreqs)}."
         )
-    if cleaning is None:
-        # An EEG that is in the folder, too, may be too short for its filters: it is cleaned if asked for.
-        cleaning = (MarkQuality(),) if dataset.is_raw_export else ()
     windows = Windowing(
         duration=dataset.window if window is None else window,
         step=step if step is not None or window is not None else dataset.step,

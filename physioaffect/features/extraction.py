@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +14,7 @@ import xarray as xr
 from joblib import effective_n_jobs
 
 from physioaffect.data_folder import data_folder
-from physioaffect.data_set import DataSet, Exclusion
+from physioaffect.data_set import DataSet, Exclusion, in_order_of_time
 from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.features._threads import computing_elsewhere, one_blas_thread
 from physioaffect.features.lacking import channels_without_values
@@ -65,40 +67,64 @@ class SubjectFeatures(NamedTuple):
     raw: tuple[tuple[Signal, Intervals], ...] = ()
 
 
-def _of_subject(
-    named: tuple[str, Any], dataset: DataSet, recipe: Recipe, keep: str | None
-) -> SubjectFeatures:
+class _Part(NamedTuple):
+    """What came out of a part of a subject, which is all of it where the data set cannot be split further.
+
+    ``begun`` says when the trials of ``tables`` were; ``failure`` why the subject cannot be used.
+    """
+
+    tables: Sequence[TrialTable]
+    begun: Sequence[datetime | None]
+    exclusions: Sequence[Exclusion]
+    failure: str | None = None
+
+
+def _of_part(named: tuple[str, Any], dataset: DataSet, recipe: Recipe, keep: str | None) -> _Part:
     subject, source = named
-    parts: list[TrialTable] = []
+    tables: list[TrialTable] = []
+    begun: list[datetime | None] = []
     exclusions: list[Exclusion] = []
     try:
         for trial in dataset.trials(subject, _needed(dataset, source, recipe, keep), exclusions.append):
             try:
-                part = table_of_trial(trial, recipe, keep=keep)
+                table = table_of_trial(trial, recipe, keep=keep)
             except PhysioaffectError as error:
                 # Elsewhere half a subject would be compared with whole ones, so all of its trials go.
                 if not dataset.is_raw_export:
                     raise
                 exclusions.append(Exclusion(subject=subject, trial=trial.trial, reason=str(error)))
                 continue
-            if len(part.intervals.starts) == 0:
+            if len(table.intervals.starts) == 0:
                 reason = f"The trial lasts {trial.duration:g} s, a window {recipe.windows.duration:g} s."
                 exclusions.append(Exclusion(subject=subject, trial=trial.trial, reason=reason, expected=True))
                 continue
-            parts.append(part)
+            tables.append(table)
+            begun.append(trial.recorded_at)
     except PhysioaffectError as error:
-        return SubjectFeatures(subject, None, (*exclusions, Exclusion(subject=subject, reason=str(error))))
+        return _Part((), (), exclusions, str(error))
+    return _Part(tables, begun, exclusions)
+
+
+def _of_subject(subject: str, found: Sequence[_Part], dataset: DataSet, recipe: Recipe) -> SubjectFeatures:
+    """Put the parts of a subject together."""
+    exclusions = [item for part in found for item in part.exclusions]
+    if failures := [part.failure for part in found if part.failure is not None]:
+        return SubjectFeatures(subject, None, (*exclusions, Exclusion(subject=subject, reason=failures[0])))
+    parts = [table for part in found for table in part.tables]
+    # Trials of one source are in the order that the data set's makers gave them.
+    if len(found) > 1:
+        parts = in_order_of_time(parts, [began for part in found for began in part.begun])
     if not parts:
         return SubjectFeatures(subject, None, tuple(exclusions))
-    found = [columns(part.families) for part in parts]
-    usual = _usual(Counter(tuple(one.items()) for one in found))
-    for part, one in zip(parts, found, strict=True):
+    all_columns = [columns(part.families) for part in parts]
+    usual = _usual(Counter(tuple(one.items()) for one in all_columns))
+    for part, one in zip(parts, all_columns, strict=True):
         if one != usual:
             reason, odd = difference(one, usual), str(part.labels["trial"])
             exclusions.append(Exclusion(subject=subject, trial=odd, reason=reason))
             if not dataset.is_raw_export:
                 return SubjectFeatures(subject, None, tuple(exclusions))
-    parts = [part for part, one in zip(parts, found, strict=True) if one == usual]
+    parts = [part for part, one in zip(parts, all_columns, strict=True) if one == usual]
     raw = tuple((part.kept, part.intervals) for part in parts if part.kept is not None)
     table = join(parts, recipe.smoothing)
     return SubjectFeatures(subject, table, (*exclusions, *channels_without_values(table)), raw)
@@ -164,11 +190,10 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
     chosen = tuple(sources)
     done: Iterable[SubjectFeatures]
     if dataset.is_split_by_subject and (n_jobs != 1 or client is not None):
-        shared = dataset, recipe, keep
-        named = [*sources.items()]
-        done = _several(named, shared, n_jobs, client)
+        parts = {subject: dataset.parts(source) for subject, source in sources.items()}
+        done = _several(parts, (dataset, recipe, keep), n_jobs, client)
     else:
-        done = (_of_subject((subject, sources.pop(subject)), dataset, recipe, keep) for subject in chosen)
+        done = (_one(subject, sources.pop(subject), (dataset, recipe, keep)) for subject in chosen)
     tell = progress or silent
     for number, one in enumerate(done, start=1):
         stop_if_broken(one.exclusions, strict=strict)
@@ -176,12 +201,25 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
         yield one
 
 
+def _one(subject: str, source: Any, shared: tuple[DataSet, Recipe, str | None]) -> SubjectFeatures:
+    dataset, recipe, _ = shared
+    found = [_of_part((subject, part), *shared) for part in dataset.parts(source)]
+    return _of_subject(subject, found, dataset, recipe)
+
+
 def _several(
-    named: Sequence[tuple[str, Any]], shared: tuple[Any, ...], n_jobs: int, client: Any
+    parts: Mapping[str, Sequence[Any]],
+    shared: tuple[DataSet, Recipe, str | None],
+    n_jobs: int,
+    client: Any,
 ) -> Iterator[SubjectFeatures]:
+    dataset, recipe, _ = shared
+    named = [(subject, part) for subject, own in parts.items() for part in own]
     # Where the others are threads of this process, each has a core, and takes no more.
     with computing_elsewhere(max(effective_n_jobs(n_jobs) - 1, 0)), one_blas_thread():
-        yield from run_all(_of_subject, named, shared, n_jobs=n_jobs, client=client, is_ordered=True)
+        done = run_all(_of_part, named, shared, n_jobs=n_jobs, client=client, is_ordered=True)
+        for subject, own in parts.items():
+            yield _of_subject(subject, [*islice(done, len(own))], dataset, recipe)
 
 
 def extract(  # noqa: PLR0913  All options are named.
@@ -214,7 +252,8 @@ def extract(  # noqa: PLR0913  All options are named.
     strict : bool
         Whether the first unexpected exclusion raises. Otherwise the subject is left out and reported.
     n_jobs : int
-        Subjects read at once, where they lie in files of their own. Results do not depend on it.
+        Subjects read at once, where they lie in files of their own, or parts of them, where a data set can be
+        split further (`DataSet.split`: a wearable's recordings). Results do not depend on it.
     progress : callable, optional
         Called with ("reading", subjects done, number of subjects) whenever one is finished.
     source_hash : str, optional

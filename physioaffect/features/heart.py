@@ -34,7 +34,11 @@ class HeartRate:
     Notes
     -----
     The slope is by least squares, the standard deviation divides by the number of samples; missing and
-    flagged samples are passed over. There is no RMSSD: a heart rate is an average over beats, so their
+    flagged samples are passed over. The rate is the device's own or one made of beats (`BeatsFromPPG` and
+    `BeatsFromECG` with ``rate_sfreq``): the recipe says it, and where one table has both, the trials' tags.
+    Mean and slope of the two agree; standard deviation, minimum and maximum are those of a rate from beat to
+    beat or of one that the device has averaged (an E4 over 10 s), so compare them within one kind only. There
+    is no RMSSD: a heart rate is an average over beats, so their
     variability cannot be had from it. It needs the intervals between them.
 
     Examples

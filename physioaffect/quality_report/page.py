@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from physioaffect.data_set import DataSet, Exclusion
+from physioaffect.data_set import DataSet, Exclusion, in_order_of_time
 from physioaffect.errors import DataError, RunError
 from physioaffect.features.recipe import Recipe
 from physioaffect.features.stored import open_features, read_exclusions
@@ -25,7 +26,7 @@ from physioaffect.reasons import REASON_WORDS
 __all__ = ["write_quality_report"]
 
 
-class _OfSubject(NamedTuple):
+class _Drawn(NamedTuple):
     views: list[SessionView]
     exclusions: list[Exclusion]
 
@@ -105,16 +106,18 @@ def write_quality_report(  # noqa: PLR0913  All options are named.
     sources = dataset.sources(Path(root), subjects)
     of_windows, exclusions = _windows(Path(store)), list(read_exclusions(store))
     rows: list[_Row] = []
-    named = [*sources.items()]
+    parts = {subject: dataset.parts(source) for subject, source in sources.items()}
+    named = [(subject, part) for subject, own in parts.items() for part in own]
     tell = progress or silent
-    read = run_all(_of_subject, named, (dataset, recipe), n_jobs=n_jobs, client=client, is_ordered=True)
-    for number, one in enumerate(read, start=1):
+    read = run_all(_of_part, named, (dataset, recipe), n_jobs=n_jobs, client=client, is_ordered=True)
+    for number, own in enumerate(parts.values(), start=1):
+        one = _joined([*islice(read, len(own))])
         for view in one.views:
             drawn = view if len(rows) < most_drawn else view.without_pictures()
             key = (view.subject, view.session, view.trial)
             rows.append(_Row(f"s{len(rows) + 1}", drawn, of_windows.get(key, _NONE)))
         exclusions += [item for item in one.exclusions if item not in exclusions]
-        tell("report", number, len(named))
+        tell("report", number, len(parts))
     families = [family.name for family in recipe.features]
     html = render_page(
         "physioaffect.quality_report",
@@ -139,7 +142,15 @@ def write_quality_report(  # noqa: PLR0913  All options are named.
     return _write(Path(path), html.encode("utf-8", "replace"))
 
 
-def _of_subject(named: tuple[str, Any], dataset: DataSet, recipe: Recipe) -> _OfSubject:
+def _joined(parts: Sequence[_Drawn]) -> _Drawn:
+    """Put what was drawn of a subject's parts together, as the table has it."""
+    views = [view for part in parts for view in part.views]
+    if len(parts) > 1:
+        views = in_order_of_time(views, [view.started for view in views])
+    return _Drawn(views, [item for part in parts for item in part.exclusions])
+
+
+def _of_part(named: tuple[str, Any], dataset: DataSet, recipe: Recipe) -> _Drawn:
     subject, source = named
     views: list[SessionView] = []
     exclusions: list[Exclusion] = []
@@ -151,7 +162,7 @@ def _of_subject(named: tuple[str, Any], dataset: DataSet, recipe: Recipe) -> _Of
                 exclusions.append(Exclusion(subject=subject, trial=trial.trial, reason=str(error)))
     except DataError as error:
         exclusions.append(Exclusion(subject=subject, reason=str(error)))
-    return _OfSubject(views, exclusions)
+    return _Drawn(views, exclusions)
 
 
 def _windows(store: Path) -> dict[tuple[str, str, str], Windows]:

@@ -6,6 +6,7 @@ gives the same beats as all of it, but for its edges.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -35,12 +36,24 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+_NO_BEATS = Beats(np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_))
 
-def _checked(quality: float, rate_sfreq: float | None) -> None:
-    if not 0 <= quality <= 1:
-        raise ValueError(f"min_quality is a correlation from 0 to 1, got {quality}.")
-    if rate_sfreq is not None and not rate_sfreq > 0:
-        raise ValueError(f"The heart rate needs a sampling rate above 0 Hz, got rate_sfreq={rate_sfreq}.")
+
+def _checked(how: BeatsFromECG | BeatsFromPPG) -> None:
+    if not 0 <= how.min_quality <= 1:
+        raise ValueError(f"min_quality is a correlation from 0 to 1, got {how.min_quality}.")
+    if how.rate_sfreq is not None and not how.rate_sfreq > 0:
+        raise ValueError(f"The heart rate needs a sampling rate above 0 Hz, got rate_sfreq={how.rate_sfreq}.")
+    if how.keeps_own_rate and how.rate_sfreq is None:
+        raise ValueError(
+            "keeps_own_rate says which trials are given a heart rate, got rate_sfreq=None, which gives none: "
+            "set rate_sfreq too, or leave keeps_own_rate out."
+        )
+
+
+def _context(how: BeatsFromECG | BeatsFromPPG) -> tuple[float, float]:
+    # That a trial has no rate of its own is known when it is over.
+    return (math.inf, math.inf) if how.keeps_own_rate else CONTEXT_S
 
 
 def _lead(trial: Trial, name: str, channel: str | None) -> tuple[Signal, Floats]:
@@ -56,28 +69,36 @@ def _lead(trial: Trial, name: str, channel: str | None) -> tuple[Signal, Floats]
     return signal, np.where(signal.flags == 0, signal.data[row], np.nan)
 
 
-def _with_beats(trial: Trial, signal: Signal, beats: Beats, rate_sfreq: float | None) -> Trial:
+def _with_beats(trial: Trial, source: str, beats: Beats, how: BeatsFromECG | BeatsFromPPG) -> Trial:
     """The trial with its intervals and perhaps its heart rate; the device's own are kept beside."""
-    signals = dict(trial.signals)
+    signals, tags, start = dict(trial.signals), trial.tags, trial.signal(source).start
     made: dict[str, Signal | Events] = {
-        "ibi": Events(times=signal.start + beats.times, values=beats.intervals, kind="ibi")
+        "ibi": Events(times=start + beats.times, values=beats.intervals, kind="ibi")
     }
-    if rate_sfreq is not None:
-        n_rates = int(np.floor(signal.duration * rate_sfreq + 1e-9))
-        rate = heart_rate(beats.times, beats.intervals, np.arange(n_rates) / rate_sfreq)
-        made["hr"] = Signal(
-            data=rate[np.newaxis],
-            sfreq=rate_sfreq,
-            ch_names=("HR",),
-            kind="hr",
-            unit="bpm",
-            start=signal.start,
-        )
+    if how.rate_sfreq is not None and not (how.keeps_own_rate and _has_rate(trial)):
+        made["hr"] = rate = _rate_of(beats, trial.signal(source), how.rate_sfreq)
+        if how.keeps_own_rate:
+            signals.pop("hr", None)  # There was no number in it.
+            # In one table with rates of devices nothing else would tell them apart.
+            tags = (*tags, f"heart rate made of the beats in its {source}") if rate.is_good.any() else tags
     for name, own in made.items():
         if name in signals:
             signals.setdefault(f"{name}_device", signals[name])
         signals[name] = own
-    return replace(trial, signals=signals)
+    return replace(trial, signals=signals, tags=tags)
+
+
+def _has_rate(trial: Trial) -> bool:
+    own = trial.signals.get("hr")
+    return isinstance(own, Signal) and bool(np.isfinite(own.data).any())
+
+
+def _rate_of(beats: Beats, signal: Signal, sfreq: float) -> Signal:
+    n_rates = int(np.floor(signal.duration * sfreq + 1e-9))
+    rate = heart_rate(beats.times, beats.intervals, np.arange(n_rates) / sfreq)
+    return Signal(
+        data=rate[np.newaxis], sfreq=sfreq, ch_names=("HR",), kind="hr", unit="bpm", start=signal.start
+    )
 
 
 def _number_of_first(signal: Signal) -> int:
@@ -100,11 +121,16 @@ class BeatsFromPPG:
         Whether systole is down in this recording, as in the raw light of some devices. An E4's points up.
     rate_sfreq : float, optional
         If given, the signal ``hr`` is made too, at so many samples per second.
+    keeps_own_rate : bool
+        Whether a trial keeps the ``hr`` that it has, if one sample of it is a number: then no rate is made of
+        its beats, nor is the trial's own one mended where it is missing. Other trials are given one, and
+        their tags say so. For tables of several devices, of which some tell the rate.
 
     Notes
     -----
     Flagged samples count as missing. What the trial had as ``ibi`` and ``hr`` becomes ``ibi_device`` and
-    ``hr_device``, unless there is such a signal already. See `beats_from_ppg`.
+    ``hr_device``, unless there is such a signal already. Where no interval is trusted the rate is NaN. See
+    `beats_from_ppg` and `heart_rate`.
     """
 
     name: ClassVar[str] = "ppg_beats"
@@ -115,16 +141,17 @@ class BeatsFromPPG:
     fiducial: Literal["foot", "upslope"] = "foot"
     points_down: bool = False
     rate_sfreq: float | None = None
+    keeps_own_rate: bool = False
 
     def __post_init__(self) -> None:
-        _checked(self.min_quality, self.rate_sfreq)
+        _checked(self)
         if self.fiducial not in ("foot", "upslope"):
             raise ValueError(f'fiducial must be "foot" or "upslope", got {self.fiducial!r}.')
 
     @property
     def context(self) -> tuple[float, float]:
         """Seconds before and after a moment outside of which nothing changes what comes out."""
-        return CONTEXT_S
+        return _context(self)
 
     def __call__(self, trial: Trial) -> Trial:
         """Return the trial with its beats.
@@ -142,7 +169,7 @@ class BeatsFromPPG:
             fiducial=self.fiducial,
             first=_number_of_first(signal),
         )
-        return _with_beats(trial, signal, beats, self.rate_sfreq)
+        return _with_beats(trial, "ppg", beats, self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,11 +184,16 @@ class BeatsFromECG:
         A beat is good from this correlation with its neighbours on.
     rate_sfreq : float, optional
         If given, the signal ``hr`` is made too, at so many samples per second.
+    keeps_own_rate : bool
+        Whether a trial keeps the ``hr`` that it has, if one sample of it is a number: then no rate is made of
+        its beats, nor is the trial's own one mended where it is missing. Other trials are given one, and
+        their tags say so. For tables of several devices, of which some tell the rate.
 
     Notes
     -----
     Flagged samples count as missing. What the trial had as ``ibi`` and ``hr`` becomes ``ibi_device`` and
-    ``hr_device``, unless there is such a signal already. See `beats_from_ecg`.
+    ``hr_device``, unless there is such a signal already. Where no interval is trusted the rate is NaN. See
+    `beats_from_ecg` and `heart_rate`.
     """
 
     name: ClassVar[str] = "ecg_beats"
@@ -170,14 +202,15 @@ class BeatsFromECG:
     channel: str | None = None
     min_quality: float = 0.8
     rate_sfreq: float | None = None
+    keeps_own_rate: bool = False
 
     def __post_init__(self) -> None:
-        _checked(self.min_quality, self.rate_sfreq)
+        _checked(self)
 
     @property
     def context(self) -> tuple[float, float]:
         """Seconds before and after a moment outside of which nothing changes what comes out."""
-        return CONTEXT_S
+        return _context(self)
 
     def __call__(self, trial: Trial) -> Trial:
         """Return the trial with its beats.
@@ -191,12 +224,12 @@ class BeatsFromECG:
         beats = beats_from_ecg(
             ecg, sfreq=signal.sfreq, min_quality=self.min_quality, first=_number_of_first(signal)
         )
-        return _with_beats(trial, signal, beats, self.rate_sfreq)
+        return _with_beats(trial, "ecg", beats, self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BeatsOfHeart:
-    """Cleaning step that makes ``ibi`` of a trial's ``ecg`` where that was recorded, else of its ``ppg``.
+    """Cleaning step that makes ``ibi`` (and ``hr``) of a trial's ``ecg`` if that was recorded, else ``ppg``.
 
     Parameters
     ----------
@@ -207,20 +240,20 @@ class BeatsOfHeart:
 
     Notes
     -----
-    For recordings of several devices in one table. A trial in which neither holds a sample has an ``ibi``
-    without beats.
+    For recordings of several devices in one table. In a trial in which neither holds a sample no beats are
+    found: its ``ibi`` is empty, and ``hr``, if the one that it has would make one, is NaN.
     """
 
     name: ClassVar[str] = "beats"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     ecg: BeatsFromECG = BeatsFromECG()
     ppg: BeatsFromPPG = BeatsFromPPG()
 
     @property
     def context(self) -> tuple[float, float]:
-        """Seconds before and after a moment outside of which nothing changes what comes out."""
-        return CONTEXT_S
+        """All of the recording: that an ECG holds no sample is known when it is over."""
+        return (math.inf, math.inf)
 
     def __call__(self, trial: Trial) -> Trial:
         """Return the trial with its beats.
@@ -239,6 +272,6 @@ class BeatsOfHeart:
             )
         recorded = [name for name in there if np.isfinite(trial.signal(name).data).any()]
         if not recorded:
-            nothing = Events(times=np.empty(0), values=np.empty(0), kind="ibi")
-            return replace(trial, signals={**trial.signals, "ibi": nothing})
+            # Nothing is looked for: it may be days of nothing, or at a rate at which there are no beats.
+            return _with_beats(trial, there[0], _NO_BEATS, steps[there[0]])
         return steps[recorded[0]](trial)

@@ -1,5 +1,6 @@
 """What is broken costs no more than itself: a recording, one of its signals, or the tables of one map."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,13 @@ def test_a_lost_signal_is_in_the_table_with_its_reason(tmp_path):
     table = open_features(out)
     is_first = table["subject"].values == "S01"
     assert np.isfinite(table["eda"].values[is_first]).any()
+    # That of the beats stands in for the device's, and the tags say so.
+    assert np.isfinite(table["hr"].values[is_first]).all()
+    tags = [str(text) for text in table["tags"].values]
+    assert [tag.endswith("heart rate made of the beats in its ppg") for tag in tags] == is_first.tolist()
+    # Without beats there is none.
+    without = replace(recipe, cleaning=())
+    table = open_features(save_features(dataset, root, without, tmp_path / "without.zarr"))
     assert np.isnan(table["hr"].values[is_first]).all()
     assert (table["coverage_hr"].values[is_first] == 0).all()
     [left] = read_exclusions(out)

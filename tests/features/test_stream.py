@@ -17,6 +17,7 @@ from physioaffect.features import Family, MovingAverage, Recipe, features_of_tri
 from physioaffect.features.coupling import EDAHeartCoupling
 from physioaffect.features.eda import EDA
 from physioaffect.features.emg import EMG
+from physioaffect.features.heart import HeartRate
 from physioaffect.features.hrv import HRV
 from physioaffect.features.motion import Motion
 from physioaffect.features.recipe import Step
@@ -27,7 +28,7 @@ from physioaffect.features.stream import Stream
 from physioaffect.features.stream_channels import StreamChannel, StreamEvents, channels_of
 from physioaffect.features.temperature import Temperature
 from physioaffect.recording import Events, Flag, Signal, Trial
-from physioaffect.signals.beats import BeatsFromECG, BeatsFromPPG
+from physioaffect.signals.beats import BeatsFromECG, BeatsFromPPG, BeatsOfHeart
 from physioaffect.signals.eda import ResampleEDA
 from physioaffect.signals.quality_marking import MarkQuality
 from physioaffect.windows import Intervals, Windowing
@@ -133,6 +134,8 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[Step, ...], Family, Windowing]] = 
         Windowing(duration=120, step=10),
     ),
     "hrv_ecg": (("ecg",), (BeatsFromECG(),), HRV(), Windowing(duration=60, step=10)),
+    "hr_ppg": (("ppg",), (BeatsFromPPG(rate_sfreq=1.0),), HeartRate(), Windowing(duration=60, step=10)),
+    "hr_ecg": (("ecg",), (BeatsFromECG(rate_sfreq=1.0),), HeartRate(), Windowing(duration=60, step=10)),
     "motion": (("acc",), (), Motion(), Windowing(duration=7.3, step=2.9)),
     "rotation": (("gyro",), (), Rotation(), Windowing(duration=60, step=10)),
     "temperature": (("temperature",), (), Temperature(), Windowing(duration=60, step=10)),
@@ -164,7 +167,7 @@ def test_each_family_gives_what_the_batch_gives(case: str) -> None:
     # Something has been compared, and something was missing.
     share = np.isfinite(expected[family.name]).mean()
     assert share > 0.1
-    if case in ("eda", "hrv_ppg", "hrv_ecg"):
+    if case in ("eda", "hrv_ppg", "hrv_ecg", "hr_ppg", "hr_ecg"):
         assert share < 1
 
 
@@ -474,6 +477,25 @@ MOTION = Recipe(windows=Windowing(duration=10), features=(Motion(),))
 def test_what_needs_the_whole_recording_is_refused(recipe: Recipe, match: str) -> None:
     with pytest.raises(PhysioaffectError, match=match):
         stream_of(trial_of("acc", "eda"), recipe)
+
+
+@pytest.mark.parametrize(
+    ("step", "match"),
+    [
+        (BeatsOfHeart(), "step 'beats'.*infinite.*Use BeatsFromECG or BeatsFromPPG, for the one"),
+        (
+            BeatsFromPPG(rate_sfreq=1.0, keeps_own_rate=True),
+            r"step 'ppg_beats'.*infinite.*Use BeatsFromPPG\(keeps_own_rate=False\)",
+        ),
+        (
+            BeatsFromECG(rate_sfreq=1.0, keeps_own_rate=True),
+            r"step 'ecg_beats'.*infinite.*Use BeatsFromECG\(keeps_own_rate=False\)",
+        ),
+    ],
+)
+def test_what_was_recorded_at_all_is_known_at_the_end(step: Step, match: str) -> None:
+    with pytest.raises(PhysioaffectError, match=match):
+        stream_of(trial_of("acc", "ppg", "ecg"), replace(MOTION, cleaning=(step,)))
 
 
 def test_what_cannot_work_is_refused_before_it_begins() -> None:

@@ -20,6 +20,7 @@ from physioaffect.signals.beats import (
     Beats,
     BeatsFromECG,
     BeatsFromPPG,
+    BeatsOfHeart,
     beats_from_ecg,
     beats_from_ppg,
     heart_rate,
@@ -352,5 +353,95 @@ def test_the_steps_refuse_what_they_cannot_use() -> None:
             step(rate_sfreq=0.0)
         with pytest.raises(ValueError, match="correlation from 0 to 1, got 80"):
             step(min_quality=80)
+        with pytest.raises(ValueError, match=r"got rate_sfreq=None, which gives none: set rate_sfreq too"):
+            step(keeps_own_rate=True)
     with pytest.raises(ValueError, match='"foot" or "upslope", got \'peak\''):
         BeatsFromPPG(fiducial="peak")  # type: ignore[arg-type]
+
+
+# What becomes of a heart rate that a device tells.
+
+
+def rate(*values: float) -> Signal:
+    data = np.array([values])
+    return Signal(data=data, sfreq=1.0, ch_names=("HR",), kind="hr", unit="bpm")
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "make", "sfreq"),
+    [(BeatsFromPPG, "ppg", ppg_of, 64.0), (BeatsFromECG, "ecg", ecg_of, 250.0)],
+)
+def test_beats_a_second_apart_are_60_bpm_and_a_gap_has_no_rate(
+    step: Any, kind: str, make: Any, sfreq: float
+) -> None:
+    x = make(np.arange(0.5, 180, 1.0), sfreq=sfreq, duration=180, noise=0.001)
+    x[round(60 * sfreq) : round(120 * sfreq)] = np.nan
+    made = step(rate_sfreq=1.0)(trial_of(x, kind, sfreq=sfreq)).signal("hr")
+    found = np.isfinite(made.data[0])
+    assert (made.n_times, made.sfreq) == (180, 1.0)
+    # A beat whose neighbours are missing is not trusted, some seconds around the gap.
+    assert not found[60:120].any()
+    assert found[10:55].all()
+    assert found[130:170].all()
+    assert_allclose(made.data[0, found], 60, atol=0.2)
+    assert (made.flags == 0).all()
+
+
+def test_a_rate_that_the_device_tells_is_kept_if_asked_for() -> None:
+    trial = trial_of(ppg_of(breathing_beats(60), sfreq=64.0, duration=60), "ppg", sfreq=64.0)
+    step = BeatsFromPPG(rate_sfreq=1.0, keeps_own_rate=True)
+    # Also where most of it is missing: it is not mended.
+    own = rate(*[np.nan] * 50, 71.0)
+    made = step(replace(trial, signals={**trial.signals, "hr": own}))
+    assert made.signals["hr"] is own
+    assert "hr_device" not in made.signals
+    assert made.tags == ()
+    assert "ibi" in made.signals
+    expected = BeatsFromPPG(rate_sfreq=1.0)(trial).signal("hr").data
+    nothing = replace(trial, signals={**trial.signals, "hr": rate(*[np.nan] * 50)}, tags=("device A",))
+    for lacking in (trial, nothing):
+        made = step(lacking)
+        assert_array_equal(made.signal("hr").data, expected)
+        assert np.isfinite(expected).mean() > 0.8
+        # What has no number is not kept beside.
+        assert "hr_device" not in made.signals
+        assert made.tags == (*lacking.tags, "heart rate made of the beats in its ppg")
+    unlit = replace(trial, signals={"ppg": replace(trial.signal("ppg"), data=np.full((1, 3840), np.nan))})
+    assert np.isnan(step(unlit).signal("hr").data).all()
+    assert step(unlit).tags == ()
+
+
+HEART = BeatsOfHeart(
+    ecg=BeatsFromECG(rate_sfreq=1.0, keeps_own_rate=True),
+    ppg=BeatsFromPPG(rate_sfreq=1.0, keeps_own_rate=True),
+)
+
+
+def test_of_two_devices_each_gets_the_rate_of_its_own_heart() -> None:
+    fast, slow = np.arange(0.5, 59, 0.6), np.arange(0.5, 59, 1.0)
+    ppg = trial_of(ppg_of(fast, sfreq=64.0, duration=60), "ppg", sfreq=64.0)
+    ecg = trial_of(ecg_of(slow, sfreq=250.0, duration=60), "ecg", sfreq=250.0)
+    no_ecg = replace(ecg.signal("ecg"), data=np.broadcast_to(np.float64(np.nan), (1, 15_000)))
+    wrist = HEART(replace(ppg, signals={**ppg.signals, "ecg": no_ecg}))
+    assert np.nanmedian(wrist.signal("hr").data) == pytest.approx(100, abs=0.5)
+    assert wrist.tags == ("heart rate made of the beats in its ppg",)
+    chest = HEART(replace(ecg, signals={**ecg.signals, **ppg.signals}))
+    assert np.nanmedian(chest.signal("hr").data) == pytest.approx(60, abs=0.5)
+    assert chest.tags == ("heart rate made of the beats in its ecg",)
+
+
+def test_where_no_heart_was_recorded_there_is_a_rate_without_numbers() -> None:
+    # Slower than beats can be found in, and all missing: nothing is looked for.
+    nothing = trial_of(np.full(600, np.nan), "ppg", sfreq=10.0)
+    device = Events(times=np.array([1.0]), values=np.array([0.8]), kind="ibi")
+    made = HEART(replace(nothing, signals={**nothing.signals, "ibi": device}))
+    assert (made.signal("hr").n_times, made.signal("hr").unit) == (60, "bpm")
+    assert np.isnan(made.signal("hr").data).all()
+    ibi = made.signals["ibi"]
+    assert isinstance(ibi, Events)
+    assert len(ibi.times) == 0
+    assert made.signals["ibi_device"] is device
+    assert made.tags == ()
+    assert "hr" not in BeatsOfHeart()(nothing).signals
+    own = rate(*[71.0] * 60)
+    assert HEART(replace(nothing, signals={**nothing.signals, "hr": own})).signals["hr"] is own
