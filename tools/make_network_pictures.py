@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "pictures"
-DPI = 110
+DPI = 100
 N_PEOPLE, N_FITTED = 24, 16
 
 # Published sizes, but for LGGNet's number of filters, of which 64 take a quarter of an hour. A strong decay
