@@ -37,6 +37,7 @@ from physioaffect.cli_output import (
     plain_errors,
     print_left_out,
     print_result,
+    told_below,
 )
 from physioaffect.cli_quality import quality_page
 from physioaffect.cli_reproduce import reproduce
@@ -146,6 +147,9 @@ def features(
                     folder,
                     recipe,
                     out,
+                    clean=clean,
+                    baseline=baseline,
+                    smooth=smooth,
                     subjects=names_or_all(subjects),
                     csv_map=csv_map,
                     n_jobs=n_jobs,
@@ -247,7 +251,7 @@ def evaluate(
             known, features=features, window=window, step=step, clean=clean, baseline=baseline, smooth=smooth
         )
         folder = out or Path("results") / f"{known.name}-{task or next(iter(known.tasks), 'unlabelled')}"
-        with bar(not as_json) as tell:
+        with bar(not as_json) as tell, told_below(not as_json):
             result = run_evaluation(
                 known,
                 root,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import math
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich import box
@@ -16,6 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from physioaffect.errors import PhysioaffectError
+from physioaffect.exclusion_words import told
+from physioaffect.printable import printable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,30 +29,59 @@ if TYPE_CHECKING:
     from physioaffect.datasets import CheckResult
     from physioaffect.evaluation import Result
     from physioaffect.evaluation.prediction import Predictions
+    from physioaffect.evaluation.report.in_text import ScoreTable
     from physioaffect.faces import FaceSet
 
-OUT = Console()
-ERR = Console(stderr=True)
+# Brackets and colons in a name of a file or model are no markup and no emoji.
+OUT = Console(markup=False, emoji=False)
+ERR = Console(stderr=True, markup=False, emoji=False)
+
+_MENDS = {
+    errno.EACCES: "Mend its rights, or name another",
+    errno.EEXIST: "There is something of that name: name another",
+    errno.EISDIR: "It is a folder: name a file",
+    errno.ENOENT: "Look for a slip in the path",
+    errno.ENOSPC: "Make room, or name a place on another disk",
+    errno.ENOTDIR: "A part of the path is a file: name another",
+    errno.EPERM: "Mend its rights, or name another",
+    errno.EROFS: "Name a place that can be written",
+}
+# What NumPy advises where a file holds Python objects; here nothing is unpickled.
+_FOREIGN_ADVICE = re.compile(r" If you trust the file you can load it unsafely [^.]*\.load\(\)`\.+")
 
 
 def plain(text: str, style: str = "") -> Text:
     """Text that may come from a file: what a terminal would obey or cannot show is escaped."""
-    shown = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-    return Text("".join(shown), style=style)
+    return Text(printable(text), style=style)
+
+
+class _Notices(logging.Handler):
+    """Prints what features log; what evaluate logs of people left out is in its own table."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        ERR.print(plain(f"Note: {record.getMessage()}", style="yellow"), soft_wrap=True)
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn an error that the user can mend into a paragraph and exit code 2."""
+    """Turn an error that the user can mend into a paragraph and exit code 2; print what features warn of."""
+    log, notices = logging.getLogger("physioaffect.features"), _Notices(logging.WARNING)
+    log.addHandler(notices)
     try:
         yield
     except PhysioaffectError as error:
-        ERR.print(plain("Error: ", style="bold red"), plain(str(error)), sep="", soft_wrap=True)
-        raise typer.Exit(2) from None
+        _refuse(_FOREIGN_ADVICE.sub("", str(error)))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        ERR.print(plain("Error: ", style="bold red"), plain(f"{where}{error.strerror or error}."), sep="")
-        raise typer.Exit(2) from None
+        mend = _MENDS.get(error.errno or 0, "Name another file or folder")
+        _refuse(f"{where}{error.strerror or error}. {mend}.")
+    finally:
+        log.removeHandler(notices)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    ERR.print(plain("Error: ", style="bold red"), plain(sentence), sep="", soft_wrap=True)
+    raise typer.Exit(2) from None
 
 
 def print_dataset(known: DataSet | FaceSet) -> None:
@@ -79,14 +113,15 @@ def json_of_dataset(known: DataSet | FaceSet) -> dict[str, Any]:
         }
     else:
         own = {"kind": "faces", "classes": list(known.classes), "splits": dict(known.splits)}
-    names = ("title", "doi", "n_subjects", "layout", "how_to_get")
+    names = ("title", "doi", "n_subjects", "layout", "how_to_get", "licence")
     shared = {name: getattr(known, name) for name in names}
     return shared | own | {"can_simulate": known.simulate is not None}
 
 
 def print_check(result: CheckResult) -> None:
     """Print what was expected, what was found and each deviation."""
-    table = Table(title=f"{result.title} in {result.root}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    where = plain(f"{result.title} in {result.root}", style="table.title")
+    table = Table(title=where, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for title in ("", "what", "expected", "found"):
         table.add_column(title)
     marks = {True: plain("ok", style="green"), False: plain("!", style="bold red"), None: plain("")}
@@ -104,10 +139,25 @@ def print_check(result: CheckResult) -> None:
 
 
 @contextmanager
+def told_below(is_told: bool) -> Iterator[None]:
+    """Keep the log of `evaluate` still, if what it says is printed below the table."""
+    log = logging.getLogger("physioaffect.evaluation.evaluating")
+
+    def passes(_: logging.LogRecord) -> bool:
+        return not is_told
+
+    log.addFilter(passes)
+    try:
+        yield
+    finally:
+        log.removeFilter(passes)
+
+
+@contextmanager
 def bar(is_shown: bool) -> Iterator[Callable[[str, int, int | None], None]]:
     """Show a progress bar on standard error, one line per stage."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -128,85 +178,34 @@ def print_result(result: Result, *, as_json: bool) -> None:
     if as_json:
         OUT.print_json(data=_json_of_result(result), allow_nan=False)
         return
-    from physioaffect.data_set import Exclusion  # noqa: PLC0415
+    from physioaffect.evaluation.report.in_text import heading, remarks, score_tables  # noqa: PLC0415
 
-    run, about = result.run, result.run["table"]
-    title = f"{run['dataset']['title'] if run['dataset'] else 'own data'}: {run['task']['name']}"
-    OUT.print(plain(title + (" (SIMULATED DATA)" if about["simulated"] else ""), style="bold"))
-    OUT.print(
-        plain(
-            f"{about['n_subjects']} people, {about['n_trials']} trials, "
-            f"{about['n_windows']} windows; mean over people and its 95 % interval"
-        )
-    )
-    chances = _chances(result)
-    for protocol in run["protocols"]:
-        OUT.print(_table_of(result, protocol, chances))
-    for protocol in run["protocols"]:
-        claim = protocol["claim"] or "Supports no claim: it shows what leakage is worth."
-        OUT.print(Text.assemble((f"{protocol['name']}: ", "bold"), claim))
-    if any(p.endswith("*") for _, p in chances.values()):
-        OUT.print(plain("*: labels permuted with predictions held fixed, without fitting anew."))
-    if any(protocol["scaled_per_subject"] for protocol in run["protocols"]):
-        OUT.print(plain("z: features standardised within each person, the test person's windows included."))
-    exclusions = [Exclusion(**item) for item in run["exclusions"]]
-    print_left_out(exclusions, where="see the report")
+    title, size = heading(result)
+    OUT.print(plain(title, style="bold"))
+    OUT.print(plain(size))
+    for table in score_tables(result):
+        OUT.print(_drawn(table))
+    for line in remarks(result):
+        OUT.print(plain(line))
+    print_left_out(result.exclusions, where="see the report")
     OUT.print(plain(f"Report: {result.path / 'report.html'}", style="bold"), soft_wrap=True)
 
 
-def _table_of(
-    result: Result, protocol: Mapping[str, Any], chances: Mapping[tuple[str, str], tuple[str, str]]
-) -> Table:
-    from physioaffect.evaluation.report.render import METRIC_TITLES  # noqa: PLC0415
-
-    run, notes, name = result.run, result.notes(), protocol["name"]
-    intervals = result.intervals().to_dict("index")
-    first, second = result.metrics[:2]
-    title = Text(name, style="bold")
-    if protocol["claim"] is None:
+def _drawn(found: ScoreTable) -> Table:
+    title = Text(found.protocol, style="bold")
+    if not found.has_claim:
         title.append("  no claim", style="bold red")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("model", min_width=12, overflow="fold")
-    table.add_column(f"by trial\n{METRIC_TITLES[first]}", justify="right", no_wrap=True, min_width=17)
-    if chances:
-        table.add_column("chance", justify="right", no_wrap=True)
-        table.add_column("p", justify="right", no_wrap=True, min_width=6)
-    shown = [("trial", second), ("window", first)]
-    for level, metric in shown:
-        wrapped = METRIC_TITLES[metric].replace(" ", "\n")
-        table.add_column(f"by {level}\n{wrapped}", justify="right", no_wrap=True)
-    table.add_column("note")
-    for model in [*run["models"], *run["baselines"]]:
-        key = name, model
-        table.add_row(
-            f"{model} z" if model in protocol["scaled_per_subject"] else model,
-            _interval(intervals[*key, "trial", first]),
-            *(chances.get(key, ("-", "-")) if chances else ()),
-            *(f"{intervals[*key, *which]['mean']:.2f}" for which in shown),
-            plain("; ".join(note for note in notes.get(key, []) if note != "no claim"), style="red"),
-            style="dim" if model in run["baselines"] else "",
-        )
+    first, primary, *numbers, note = found.columns
+    table.add_column(first, min_width=12, overflow="fold")
+    table.add_column(primary, justify="right", no_wrap=True, min_width=17)
+    for column in numbers:
+        table.add_column(column, justify="right", no_wrap=True, min_width=6 if column == "p" else None)
+    table.add_column(note)
+    for row in found.rows:
+        *cells, remark = row.cells
+        table.add_row(*map(plain, cells), plain(remark, style="red"), style="dim" if row.is_baseline else "")
     return table
-
-
-def _interval(row: Mapping[Any, Any]) -> str:
-    if math.isnan(row["low"]):
-        return f"{row['mean']:.2f}"
-    return f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-
-
-def _chances(result: Result) -> dict[tuple[str, str], tuple[str, str]]:
-    """Chance and p of the primary score, by protocol and model; a star where predictions were held fixed."""
-    if result.permutations is None:
-        return {}
-    frame = result.permutations
-    own = frame[(frame["level"] == "trial") & (frame["metric"] == result.metrics[0])]
-    return {
-        (row["protocol"], row["model"]): ("-", "-")
-        if math.isnan(row["p"])
-        else (f"{row['chance']:.2f}", f"{row['p']:.3f}{'' if row['refitted'] else '*'}")
-        for row in own.to_dict("records")
-    }
 
 
 def _json_of_result(result: Result) -> dict[str, Any]:
@@ -243,15 +242,10 @@ def print_left_out(exclusions: Sequence[Exclusion], *, where: str = "") -> None:
     """
     for item in exclusions:
         if not item.expected:
-            OUT.print(plain(f"Left out: {_told(item)}", style="yellow"))
+            OUT.print(plain(f"Left out: {told(item)}", style="yellow"))
     if expected := [item for item in exclusions if item.expected]:
-        rest = where or f"{'the first is ' if len(expected) > 1 else ''}{_told(expected[0])}"
+        rest = where or f"{'the first is ' if len(expected) > 1 else ''}{told(expected[0])}"
         OUT.print(plain(f"{len(expected)} expected exclusion{'s'[: len(expected) > 1]}: {rest.rstrip('.')}."))
-
-
-def _told(item: Exclusion) -> str:
-    whose = f"{item.subject}, trial {item.trial}" if item.trial else item.subject
-    return f"{whose}. {item.reason}"
 
 
 def print_predictions(predictions: Predictions) -> None:

@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from support.cli import call
@@ -53,6 +55,16 @@ def test_datasets_in_json():
     kinds = {name: value["kind"] for name, value in described.items()}
     assert (kinds["dreamer"], kinds["bids"]) == ("trials", "family")
     assert all(kinds[name] == "faces" for name in FACE_SETS)
+
+
+def test_datasets_in_json_tells_only_what_is_asked_for():
+    described = json.loads(call("datasets", "eegmat", "--json")[1])
+    assert list(described) == ["eegmat"]
+    assert described["eegmat"]["licence"] == DATASETS["eegmat"].licence
+    assert list(json.loads(call("datasets", "bids", "--json")[1])) == ["bids"]
+    code, printed, complaint = call("datasets", "amigos", "--json")
+    assert (code, printed) == (2, "")
+    assert "Unknown data set 'amigos': use one of" in complaint
 
 
 def test_check_says_good_deviates_or_unreadable_by_its_exit_code(tmp_path):
@@ -178,6 +190,11 @@ def test_the_report_names_a_command_that_repeats_it(small_dreamer, tmp_path):
         (("check", "bids", "{tmp}"), "has no dataset_description.json"),
         (("evaluate", "ferplus", "{tmp}"), "has faces, not recordings"),
         (("simulate", "dreamer", "{data}"), "DREAMER.mat"),
+        (
+            ("simulate", "eegmat", "{data}/DREAMER.mat"),
+            "File exists. There is something of that name: name another.",
+        ),
+        (("evaluate", "dreamer", "{data}", "--subjects", ""), "'' names nothing: give names, separated"),
         (("download", "dreamer", "{tmp}"), "cannot be downloaded freely"),
         (("report", "{tmp}"), "is not a result: it has no run.json"),
     ],
@@ -220,6 +237,32 @@ def test_a_broken_person_is_left_out_and_listed_or_stops_a_strict_run(real_data,
     assert "Subject01" in complaint
 
 
+def test_report_of_a_broken_run_is_refused_as_compare_refuses_it(small_dreamer, tmp_path):
+    options = ("--model", "lda", "--permutations", 0, "--jobs", 1, "--out", tmp_path / "out")
+    assert call("evaluate", "dreamer", small_dreamer, *options)[0] == 0
+    (tmp_path / "out" / "run.json").write_text("{}")
+    said = [call(command, tmp_path / "out") for command in ("report", "compare")]
+    for code, _, complaint in said:
+        assert code == 2
+        assert "cannot be read (KeyError:" in complaint
+        assert complaint.endswith("it was written by another version, or is broken. Run it again.")
+
+
+def test_a_broken_person_is_told_once(tmp_path):
+    """By the table; where nobody handles the log, Python would say it again on standard error."""
+    simulated = tmp_path / "eegmat"
+    assert call("simulate", "eegmat", simulated, "--subjects", 4, "--seconds", 60)[0] == 0
+    recording = simulated / "Subject01_2.edf"
+    recording.write_bytes(recording.read_bytes()[:20_000])
+    options = ["--model", "lda", "--features", "hjorth", "--permutations", "0", "--jobs", "1"]
+    command = ["evaluate", "eegmat", str(simulated), *options, "--out", str(tmp_path / "out")]
+    outcome = subprocess.run(
+        [sys.executable, "-c", "from physioaffect.cli import main; main()", *command],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (outcome.stdout + outcome.stderr).count("Left out: Subject01.") == 1
+
+
 def test_version():
     code, printed, _ = call("--version")
     assert code == 0
@@ -231,3 +274,24 @@ def test_what_a_terminal_would_obey_is_escaped(tmp_path):
     assert code == 2
     assert "\x1b" not in complaint
     assert "\\x1b]0;owned\\x07" in complaint.replace(" ", "")
+
+
+@pytest.mark.parametrize("name", ["sim[/x]y", "sim[red]y", "sim:x:y"])
+def test_brackets_in_a_name_are_no_markup(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert call("simulate", "eegmat", name, "--subjects", 1, "--seconds", 60)[0] == 0
+    code, printed, complaint = call("check", "eegmat", name)
+    assert code in (0, 1), complaint
+    assert f"EEGMAT in {name}" in printed
+
+
+def test_objects_in_an_array_are_refused_without_advice_to_unpickle_them(tmp_path):
+    (tmp_path / "s.csv").write_text("row,side\n0,train\n1,test\n")
+    (tmp_path / "c.csv").write_text("row,subject\n0,a\n1,b\n")
+    (tmp_path / "x.npy").write_bytes(b"no array of numbers")
+    tables = (tmp_path / name for name in ("s.csv", "c.csv", "x.npy"))
+    code, _, complaint = call("audit", next(tables), next(tables), "--features", next(tables))
+    assert code == 2
+    assert "x.npy is no NumPy array of numbers" in complaint
+    assert "pickle.load" not in complaint
+    assert "allow_pickle" not in complaint

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
@@ -13,7 +14,7 @@ from typing import Any, get_args
 import numpy as np
 import xarray as xr
 
-from physioaffect.data_set import DataSet, Task
+from physioaffect.data_set import DataSet, Exclusion, Task
 from physioaffect.datasets import DATASETS
 from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation.models import uses_of
@@ -22,10 +23,12 @@ from physioaffect.evaluation.report import write_report
 from physioaffect.evaluation.results import Result
 from physioaffect.evaluation.running.durable import read_json
 from physioaffect.evaluation.running.fitting import run_jobs
+from physioaffect.evaluation.running.passing_folder import PassingFolder
 from physioaffect.evaluation.running.permuting import Refit, permute
 from physioaffect.evaluation.running.planning import make_jobs, make_plans
 from physioaffect.evaluation.running.request import (
     chosen_protocols,
+    chosen_subjects,
     dataset_and_task,
     identity_of,
     layout_of,
@@ -35,8 +38,9 @@ from physioaffect.evaluation.running.request import (
     refuse_ungranted,
 )
 from physioaffect.evaluation.running.run_description import describe_run
-from physioaffect.evaluation.running.run_folder import RunFolder
+from physioaffect.evaluation.running.run_folder import RunFolder, refuse_another_request
 from physioaffect.evaluation.table import Missing, make_table
+from physioaffect.exclusion_words import told
 from physioaffect.features import Recipe, default_recipe, extract
 from physioaffect.features.extraction import Extracted, stop_if_broken
 from physioaffect.identity import describe
@@ -45,6 +49,7 @@ from physioaffect.progress import Progress, silent
 
 __all__ = ["evaluate"]
 
+_LOG = logging.getLogger(__name__)
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "xarray", "mne")
 
 
@@ -83,8 +88,8 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     task : str or Task, optional
         Default: the data set's first.
     out : path, optional
-        The folder of the result; if it holds a part of the same run, that is continued. Default: a new
-        temporary folder, named by ``Result.path``.
+        The folder of the result; if it holds a part of the same run, that is continued. Default: a
+        temporary folder, named by ``Result.path``, that is removed with the result.
     recipe : Recipe, optional
         Windows, cleaning and features. Default: `default_recipe`.
     subjects : sequence of str, optional
@@ -102,7 +107,7 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     strict : bool
         Whether a broken subject or an impossible fold raises, instead of being left out and reported.
     n_jobs : int
-        Processes; with ``cluster="slurm"`` the number of its jobs.
+        Processes, -1 for as many as cores; with ``cluster="slurm"`` the number of its jobs.
     cluster : str or distributed.Client, optional
         A Dask cluster that reads and fits instead: the address of its scheduler, or ``"slurm"``. The numbers
         are the same. See `physioaffect.parallel.open_cluster`.
@@ -112,7 +117,8 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     Returns
     -------
     Result
-        Its folder also holds ``report.html``.
+        Its folder also holds ``report.html``. For each of ``Result.exclusions`` that nobody expected, such as
+        a person whose file is damaged, a warning is logged.
 
     Raises
     ------
@@ -121,12 +127,13 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
     ProtocolError
         If the data cannot support what was asked.
     RunError
-        If ``out`` holds something else.
+        If ``out`` holds something else. What was asked is compared before anything is read.
     """
     tell = progress or silent
     dataset, root, task = dataset_and_task(data, root, task)
     chosen = chosen_protocols(protocols)
-    _check_options(seed=seed, permutations=permutations, refit=refit, missing=missing)
+    subjects = chosen_subjects(subjects)
+    _check_options(n_jobs=n_jobs, seed=seed, permutations=permutations, refit=refit, missing=missing)
     named = named_models(models, task)
     for protocol in chosen:
         refuse_ungranted(named, protocol)
@@ -134,9 +141,8 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         recipe = default_recipe(dataset)
     libraries = (*_LIBRARIES, *(["torch"] if networks_among(named) else []))
     request: dict[str, Any] = {
-        "data": identity_of(data, dataset, root),
         "recipe": json.loads(recipe.to_json()) if recipe else None,
-        "subjects": list(subjects) if subjects is not None else None,
+        "subjects": subjects,
         "task": task.name,
         "models": {name: describe(model) for name, model in named.items()},
         "protocols": [protocol.name for protocol in chosen],
@@ -148,11 +154,19 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         "versions": {"python": platform.python_version(), "physioaffect": version("physioaffect")}
         | {name: version(name) for name in libraries},
     }
-    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="physioaffect-"))
+    named_folder = Path(out) if out is not None else None
+    if named_folder is not None:
+        refuse_another_request(named_folder, request)
+    request["data"] = identity_of(data, dataset, root)
+    if named_folder is not None:
+        refuse_another_request(named_folder, request)
     # What is not registered under its name can differ from another of that name: then the labels and folds
     # themselves are compared, which takes reading the data.
-    if _are_registered(dataset, task, protocols) and (finished := _finished(folder, request)) is not None:
-        return finished
+    if named_folder is not None and _are_registered(dataset, task, protocols):
+        finished = _finished(named_folder, request)
+        if finished is not None:
+            _warn_of(finished.exclusions)
+            return finished
     with open_cluster(cluster, n_workers=n_jobs) as client:
         if isinstance(data, xr.Dataset):
             features, exclusions, raw = Extracted(_only(data, subjects), (), None)
@@ -179,7 +193,13 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
         needs_all = any("validation" in uses_of(model) for model in named.values())
         plans, impossible = make_plans(table, task, chosen, seed, strict=strict, is_validated=needs_all)
         left_out = (*exclusions, *unlabelled, *impossible)
+        _warn_of(left_out)
         run = describe_run(request, dataset, task, table, plans, named, left_out)
+        # Only now, when nothing is refused any more.
+        held, folder = None, named_folder
+        if folder is None:
+            held = PassingFolder()
+            folder = held.path
         with RunFolder(folder, run) as store:
             jobs = make_jobs(plans, named, task, seed)
             run_jobs(jobs, table, task, store, n_jobs=n_jobs, tell=tell, client=client)
@@ -199,10 +219,19 @@ def evaluate(  # noqa: PLR0913  The one call that everything else hangs on; all 
                     tell=tell,
                 )
                 store.write_table("permutations", tested)
-            return _reported(folder)
+            return replace(_reported(folder), _held=held)
+
+
+def _warn_of(exclusions: Sequence[Exclusion]) -> None:
+    for item in exclusions:
+        if not item.expected:
+            _LOG.warning("Left out: %s", told(item))
 
 
 def _check_options(**options: Any) -> None:
+    n_jobs = options["n_jobs"]
+    if not isinstance(n_jobs, int) or n_jobs < -1 or n_jobs == 0:
+        raise ProtocolError(f"n_jobs must be a whole number from 1, or -1 for all cores, got {n_jobs!r}.")
     for name in ("seed", "permutations"):
         if not isinstance(options[name], int) or options[name] < 0:
             raise ProtocolError(f"{name} must be a whole number from 0, got {options[name]!r}.")
@@ -222,6 +251,9 @@ def _only(features: xr.Dataset, subjects: Sequence[str] | None) -> xr.Dataset:
     if subjects is None:
         return features
     there = features["subject"].values
+    if not subjects:
+        everyone = ", ".join(sorted(set(there)))
+        raise DataError(f"subjects names nobody: name some of {everyone}, or leave it out for all of them.")
     if unknown := sorted(set(subjects) - set(there)):
         raise DataError(f"The feature table has no subject {', '.join(unknown)}.")
     return features.isel(window=np.flatnonzero(np.isin(there, list(subjects))))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from physioaffect.data_set import Exclusion
 from physioaffect.errors import RunError
-from physioaffect.evaluation.running.durable import read_json, read_table
+from physioaffect.evaluation.running.durable import read_json, read_table, told_as_broken
+from physioaffect.evaluation.running.passing_folder import PassingFolder
 from physioaffect.evaluation.scoring import POOLED
 from physioaffect.evaluation.statistics.intervals import Method
 from physioaffect.evaluation.statistics.tabulation import with_intervals
@@ -72,7 +74,8 @@ class Result:
     choices : pandas.DataFrame or None
         Of tuned models: every setting that was tried in each fold, its score, and which was chosen.
     path : Path
-        The folder.
+        The folder. Where `evaluate` was given no ``out`` it is a temporary one, which is removed when nothing
+        holds the result or a copy of it any more, or when Python ends: copy it to keep it.
     """
 
     run: dict[str, Any]
@@ -83,6 +86,8 @@ class Result:
     curves: pd.DataFrame | None = None
     importance: pd.DataFrame | None = None
     choices: pd.DataFrame | None = None
+    # Of a temporary folder: it is there as long as this is.
+    _held: PassingFolder | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, path: Path | str) -> Result:
@@ -91,7 +96,7 @@ class Result:
         Raises
         ------
         RunError
-            If there is none, or it is unfinished.
+            If there is none, or it is unfinished or broken.
         """
         path = Path(path)
         if not (path / "run.json").is_file():
@@ -102,9 +107,14 @@ class Result:
                 + " Name the folder that was given to evaluate as --out."
             )
         run = read_json(path / "run.json")
+        with told_as_broken(path):
+            # What is read later must be there, so that a broken run is told as one.
+            _ = run["request"]["seed"], run["dataset"], run["task"]["kind"], run["table"]["simulated"]
+            _ = run["models"], run["baselines"], [Exclusion(**item) for item in run["exclusions"]]
+            _ = [(about["name"], about["claim"], about["holds_out"]) for about in run["protocols"]]
         try:
             predictions, scores = (read_table(path / f"{name}.parquet") for name in ("predictions", "scores"))
-            more = {
+            more: dict[str, Any] = {
                 name: read_table(path / f"{name}.parquet")
                 for name in ("permutations", "curves", "importance", "choices")
                 if (path / f"{name}.parquet").exists()
@@ -118,6 +128,12 @@ class Result:
         except (OSError, ValueError) as error:
             raise RunError(f"The tables in {path} cannot be read: {error}. Run evaluate again.") from None
         return cls(run=run, predictions=predictions, scores=scores, path=path, **more)
+
+    def __repr__(self) -> str:
+        """Show the scores as the command line does, without colours."""
+        from physioaffect.evaluation.report.in_text import text_of  # noqa: PLC0415  It needs this class.
+
+        return text_of(self)
 
     def _repr_html_(self) -> str:
         """Show the primary scores in a notebook."""
@@ -144,6 +160,22 @@ class Result:
     def protocols(self) -> list[str]:
         """Names of the protocols."""
         return [protocol["name"] for protocol in self.run["protocols"]]
+
+    @property
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        """Who or what was left out, and why; ``expected`` where the data set is known for it.
+
+        `evaluate` also logs a warning for each that is not expected.
+
+        Examples
+        --------
+        >>> told = {"subject": "S07", "trial": "", "reason": "S07.edf is cut off.", "expected": False}
+        >>> none = pd.DataFrame()
+        >>> result = Result(run={"exclusions": [told]}, predictions=none, scores=none, path=Path("results"))
+        >>> [(item.subject, item.reason) for item in result.exclusions if not item.expected]
+        [('S07', 'S07.edf is cut off.')]
+        """
+        return tuple(Exclusion(**item) for item in self.run["exclusions"])
 
     def shared(self) -> pd.DataFrame:
         """What train and test had in common, measured on the folds that were run.

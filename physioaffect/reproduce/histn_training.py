@@ -17,6 +17,7 @@ from physioaffect.evaluation import Fold
 from physioaffect.graphs import HiSTNClassifier, Input, NetworkClassifier
 from physioaffect.progress import Progress
 from physioaffect.reproduce.histn_windows import PublishedFold
+from physioaffect.reproduce.kept_by_model import kept_by_model
 from physioaffect.training import ClassLoss, Training
 
 __all__ = ["PublishedHiSTN", "commonest_labels"]
@@ -69,16 +70,12 @@ class PublishedHiSTN(NetworkClassifier):
     """
 
     layout = ("channel", "time")
+    __getattr__ = kept_by_model
 
     def __init__(self, model: HiSTNClassifier, *, n_classes: int = 5, is_pretrained: bool = True) -> None:
         self.model = model
         self.n_classes = n_classes
         self.is_pretrained = is_pretrained
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("ch_names", "device", "patience", "random_state"):
-            return getattr(self.model, name)
-        raise AttributeError(f"{type(self).__name__} has no {name}.")
 
     @property
     def uses(self) -> frozenset[str]:

@@ -15,6 +15,7 @@ from torch import nn
 from physioaffect.evaluation import Fold
 from physioaffect.graphs import Input, NetworkClassifier, RBTransformerClassifier
 from physioaffect.progress import Progress
+from physioaffect.reproduce.kept_by_model import kept_by_model
 from physioaffect.training import Schedule, Training
 
 __all__ = ["Part", "PublishedRBTransformer"]
@@ -52,15 +53,11 @@ class PublishedRBTransformer(NetworkClassifier):
     """
 
     layout = ("channel", "band")
+    __getattr__ = kept_by_model
 
     def __init__(self, model: RBTransformerClassifier, *, later_batch_size: int = 64) -> None:
         self.model = model
         self.later_batch_size = later_batch_size
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("ch_names", "device", "patience", "random_state"):
-            return getattr(self.model, name)
-        raise AttributeError(f"{type(self).__name__} has no {name}.")
 
     @property
     def uses(self) -> frozenset[str]:

@@ -66,6 +66,7 @@ def made(  # noqa: PLR0913  All but two are named.
         ],
         "models": models,
         "baselines": [model for model in values if model in BASELINES],
+        "exclusions": [],
     }
     for path, value in (changes or {}).items():
         *above, last = path.split(".")

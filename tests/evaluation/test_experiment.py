@@ -161,7 +161,7 @@ def test_a_finished_run_is_given_back_without_fitting(tmp_path):
 
 def test_a_folder_of_another_run_is_not_overwritten(tmp_path):
     run(tmp_path)
-    with pytest.raises(RunError, match=r"holds another run: protocols, request differ.*Choose another --out"):
+    with pytest.raises(RunError, match=r"holds another run: seed differ.*Choose another --out"):
         run(tmp_path, seed=1)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -503,7 +503,7 @@ def test_a_parameter_that_print_would_elide_makes_another_run(tmp_path):
     second = first.copy()
     second[1000] = 7
     run(tmp_path, models={"mortal": Carrying(first)})
-    with pytest.raises(RunError, match="holds another run: request differ"):
+    with pytest.raises(RunError, match="holds another run: models differ"):
         run(tmp_path, models={"mortal": Carrying(second)})
 
 

@@ -21,7 +21,7 @@ def test_every_model_and_protocol_has_a_row_with_its_mean_and_interval(tmp_path)
     row = result.intervals().to_dict("index")["loso", "lda", "trial", result.metrics[0]]
     assert f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]" in page
     assert "SIMULATED DATA" in page
-    assert page.count("none") == n_models  # window_random supports no claim.
+    assert page.count("window_random (no claim)") == n_models
 
 
 def test_text_from_files_is_escaped_and_there_is_no_script_or_style(tmp_path):

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.reports import made_result
 from support.run_folders import NAMES, RUN, beside, files_of, predictions, write_run
 
 from physioaffect.errors import RunError
@@ -241,9 +242,11 @@ def test_a_folder_is_written_by_one_run_at_a_time(tmp_path):
 
 
 def test_a_result_is_read_while_it_is_written(tmp_path):
-    write_run(tmp_path / "run")
-    with RunFolder(tmp_path / "run", RUN):
-        assert len(Result.load(tmp_path / "run").predictions) == 36
+    run = made_result(tmp_path / "made").run
+    with RunFolder(tmp_path / "run", run) as store:
+        store.write_part(NAMES[0], predictions(NAMES[0]))
+        store.finish(NAMES[:1])
+        assert len(Result.load(tmp_path / "run").predictions) == 12
 
 
 def test_an_owner_that_is_gone_holds_no_lock(tmp_path):

@@ -326,6 +326,16 @@ def get_baselines(task: Task) -> dict[str, Any]:
     ``majority`` or ``mean``; ``prior`` (guesses by class frequency); ``clock_forest`` and ``clock_1nn``
     (elapsed time and order in the session only).
 
+    Parameters
+    ----------
+    task : Task
+        Whether classes or numbers are predicted decides which there are.
+
+    Returns
+    -------
+    baselines : dict of str to estimator
+        By name, not fitted.
+
     Examples
     --------
     >>> from physioaffect.datasets import EEGMAT

@@ -100,6 +100,11 @@ def transductive(protocol: Protocol) -> Protocol:
     Features are then standardised within each person (by that person's own windows), and models that use
     ``"unlabelled"`` receive the test windows when they are fitted.
 
+    Parameters
+    ----------
+    protocol : Protocol
+        Any that is not transductive yet.
+
     Raises
     ------
     ProtocolError
@@ -184,6 +189,11 @@ def get_protocol(protocol: str | Protocol) -> Protocol:
     ``front_back_9``, ``calibrated_trials_5`` (trials), ``calibrated_rest_60s`` (seconds). Without one it is
     the default's, which is in the name of what comes back. ``_transductive`` behind any name makes it
     `transductive`. The same name always gives the same object.
+
+    Parameters
+    ----------
+    protocol : str or Protocol
+        A name, or what would have one.
 
     Raises
     ------

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import pandas as pd
 
-from physioaffect.evaluation.report.words import METRIC_TITLES, title_of_run
+from physioaffect.evaluation.report.words import mean_and_interval, title_of, title_of_run, would_show
 from physioaffect.evaluation.results import Result
+from physioaffect.exclusion_words import left_out_in_short
 from physioaffect.page.fragment import fragment
 
 __all__ = ["html_of"]
@@ -25,28 +23,24 @@ def html_of(result: Result) -> str:
     Returns
     -------
     str
-        A title, a table and one line about what was evaluated. No scripts, no styles.
+        A title, a table, what a good score would show, who was left out, and one line about what was
+        evaluated. No scripts, no styles.
     """
     run, about, metric = result.run, result.run["table"], result.metrics[0]
     found, notes = result.intervals().to_dict("index"), result.notes()
-    claims = {protocol["name"]: protocol["claim"] for protocol in run["protocols"]}
-    score = f"{METRIC_TITLES[metric]} by trial, mean over people [95 %]"
+    score = f"{title_of(metric)} by trial, mean over people [95 %]"
     rows = [
         {
-            "protocol": protocol,
+            "protocol": protocol["name"] + ("" if protocol["claim"] else " (no claim)"),
             "model": model,
-            score: _interval(found[protocol, model, "trial", metric]),
-            "claim": "yes" if claim else "none",
-            "note": "; ".join(note for note in notes.get((protocol, model), []) if note != "no claim"),
+            score: mean_and_interval(found[protocol["name"], model, "trial", metric]),
+            "note": "; ".join(
+                note for note in notes.get((protocol["name"], model), []) if note != "no claim"
+            ),
         }
-        for protocol, claim in claims.items()
+        for protocol in run["protocols"]
         for model in (*run["models"], *run["baselines"])
     ]
     size = f"{about['n_subjects']} people, {about['n_trials']} trials, {about['n_windows']} windows"
-    return fragment(title_of_run(run), pd.DataFrame(rows), [f"{size}; {result.path}"])
-
-
-def _interval(row: dict[Any, Any]) -> str:
-    if math.isnan(row["low"]):
-        return f"{row['mean']:.2f}"
-    return f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    below = [*map(would_show, run["protocols"]), *left_out_in_short(result.exclusions)]
+    return fragment(title_of_run(run), pd.DataFrame(rows), [*below, f"{size}; {result.path}"])

@@ -288,7 +288,18 @@ def render(result: Result) -> str:
 
 
 def write_report(result: Result) -> Path:
-    """Write ``report.html`` into the result's folder and return its path."""
+    """Write ``report.html`` into the result's folder.
+
+    Parameters
+    ----------
+    result : Result
+        As `evaluate` returns it, or `Result.load`.
+
+    Returns
+    -------
+    path : Path
+        The page; one that was there is replaced.
+    """
     path = result.path / "report.html"
     write_whole(path, render(result).encode())
     return path

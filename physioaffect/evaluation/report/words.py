@@ -15,6 +15,7 @@ __all__ = [
     "counted",
     "listed",
     "marks_of",
+    "mean_and_interval",
     "number",
     "percent",
     "pretty",
@@ -23,6 +24,7 @@ __all__ = [
     "signed",
     "title_of",
     "title_of_run",
+    "would_show",
 ]
 
 METRIC_TITLES = {
@@ -78,6 +80,37 @@ def probability(p: float | None) -> str:
     if p is None or math.isnan(p):
         return "–"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def mean_and_interval(row: Mapping[Any, Any]) -> str:
+    """Say a row of ``Result.intervals``.
+
+    Examples
+    --------
+    >>> mean_and_interval({"mean": 0.561, "low": 0.29, "high": 0.84})
+    '0.56 [0.29, 0.84]'
+    >>> mean_and_interval({"mean": 0.561, "low": math.nan, "high": math.nan})
+    '0.56'
+    """
+    if math.isnan(row["low"]):
+        return f"{row['mean']:.2f}"
+    return f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def would_show(about: Mapping[str, Any]) -> str:
+    """Say what a good score under a protocol would show, whatever the scores at hand are.
+
+    Examples
+    --------
+    >>> would_show({"name": "loso", "claim": "Works for a new person."})
+    'A good score under loso would show: Works for a new person.'
+    >>> would_show({"name": "window_random", "claim": None})
+    'A good score under window_random would show nothing: it tells what leakage is worth.'
+    """
+    begin = f"A good score under {about['name']} would show"
+    if about["claim"] is None:
+        return f"{begin} nothing: it tells what leakage is worth."
+    return f"{begin}: {about['claim']}"
 
 
 def pretty(value: Any) -> str:

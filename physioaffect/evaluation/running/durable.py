@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ __all__ = [
     "read_json",
     "read_table",
     "remove",
+    "told_as_broken",
     "write_whole",
 ]
 
@@ -121,3 +124,30 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RunError(f"{path} holds {type(content).__name__}, not a JSON object: it is not a result.")
     return content
+
+
+@contextmanager
+def told_as_broken(path: Path) -> Iterator[None]:
+    """Say that the run in a folder is broken, if what is read of it is not there.
+
+    Raises
+    ------
+    RunError
+        In place of a ``KeyError`` and the like.
+
+    Examples
+    --------
+    >>> run = {}
+    >>> with told_as_broken(Path("results")):  # doctest: +ELLIPSIS
+    ...     run["task"]
+    Traceback (most recent call last):
+    ...
+    physioaffect.errors.RunError: The run in results cannot be read (KeyError: 'task'): it was written by ...
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise RunError(
+            f"The run in {path} cannot be read ({type(error).__name__}: {error}): it was written by another "
+            "version, or is broken. Run it again."
+        ) from None

@@ -13,7 +13,7 @@ from physioaffect.data_folder import data_folder
 from physioaffect.data_set import DataSet, Task
 from physioaffect.datasets import DATASETS
 from physioaffect.datasets import get as get_dataset
-from physioaffect.errors import ProtocolError
+from physioaffect.errors import DataError, ProtocolError
 from physioaffect.evaluation.adaptation.imputed import takes_missing
 from physioaffect.evaluation.models import get_baselines, uses_of
 from physioaffect.evaluation.models.named import named_model
@@ -23,6 +23,7 @@ from physioaffect.identity import hash_of_table
 
 __all__ = [
     "chosen_protocols",
+    "chosen_subjects",
     "dataset_and_task",
     "identity_of",
     "layout_of",
@@ -42,9 +43,17 @@ def dataset_and_task(
     """Look up the data set (None for a table of several, or of one's own), its folder and the task."""
     dataset: DataSet | None
     folder = None
+    if not isinstance(data, str | DataSet | xr.Dataset):
+        raise DataError(
+            "data must be a data set, its name, or a feature table (xarray.Dataset) as "
+            f"physioaffect.features.extract makes it, got {type(data).__name__}. How recordings of your own "
+            "become one is in docs/your-own-data.md."
+        )
     if not isinstance(data, xr.Dataset):
         dataset = get_dataset(data, root) if isinstance(data, str) else data
         folder = data_folder(dataset.name, root)
+    elif root is not None:
+        raise DataError(f"A feature table lies in no folder, got root={str(root)!r}. Leave root out.")
     else:
         names = [str(name) for name in np.unique(data["dataset"].values)] if "dataset" in data.coords else []
         dataset = DATASETS.get(names[0]) if len(names) == 1 else None
@@ -62,6 +71,15 @@ def dataset_and_task(
     if task not in dataset.tasks:
         raise ProtocolError(f"{dataset.title} has no task {task!r}: use one of {', '.join(dataset.tasks)}.")
     return dataset, folder, dataset.tasks[task]
+
+
+def chosen_subjects(subjects: Sequence[str] | None) -> list[str] | None:
+    """Names of people as a list; None stands for all."""
+    if subjects is None:
+        return None
+    if isinstance(subjects, str) or not all(isinstance(name, str) for name in subjects):
+        raise ProtocolError(f"subjects must be a list of names, got {subjects!r}. For all leave it out.")
+    return [str(name) for name in subjects]
 
 
 def chosen_protocols(protocols: Sequence[str | Protocol]) -> list[Protocol]:

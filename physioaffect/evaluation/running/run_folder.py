@@ -38,7 +38,7 @@ from physioaffect.evaluation.running.run_lock import LOCK, RunLock
 from physioaffect.evaluation.scoring import score
 from physioaffect.whole_file import PARTIAL
 
-__all__ = ["TABLES", "RunFolder", "read_log"]
+__all__ = ["TABLES", "RunFolder", "read_log", "refuse_another_request"]
 
 # Tables that a part may have beside its predictions.
 TABLES = ("curves", "importance", "choices")
@@ -289,6 +289,28 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
+def refuse_another_request(path: Path, request: Mapping[str, Any]) -> None:
+    """Refuse a folder that cannot hold this run, before anything is read for it.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; it may be missing.
+    request : dict
+        As in ``run["request"]``, or a part of it.
+
+    Raises
+    ------
+    RunError
+        If it is a file, holds something else, or a run of which something else was asked.
+    """
+    _refuse_strangers(path)
+    if (path / "run.json").exists():
+        before = read_json(path / "run.json").get("request")
+        asked = json.loads(json.dumps(request))
+        _refuse_differing(path, before if isinstance(before, dict) else {}, asked, asked)
+
+
 def _refuse_strangers(path: Path) -> None:
     try:
         there = {item.name for item in path.iterdir()} if path.exists() else set()
@@ -302,7 +324,13 @@ def _refuse_strangers(path: Path) -> None:
 
 def _refuse_another_run(path: Path, run: dict[str, Any]) -> None:
     before = read_json(path / "run.json")
-    if differing := sorted(k for k in before.keys() | run.keys() if before.get(k) != run.get(k)):
+    _refuse_differing(path, before, run, before.keys() | run.keys())
+
+
+def _refuse_differing(
+    path: Path, before: Mapping[str, Any], now: Mapping[str, Any], names: Iterable[str]
+) -> None:
+    if differing := sorted(name for name in names if before.get(name) != now.get(name)):
         raise RunError(
             f"{path} holds another run: {', '.join(differing)} differ. Choose another --out, or "
             "delete that folder if it is no longer needed."

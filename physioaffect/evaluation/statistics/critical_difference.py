@@ -155,6 +155,18 @@ def critical_difference(
 def nemenyi(n_data_sets: int, n_models: int, alpha: float = 0.05) -> float:
     """Critical difference of mean ranks (Demšar 2006, section 3.2.2).
 
+    Parameters
+    ----------
+    n_data_sets, n_models : int
+        How many were compared; each model on each data set.
+    alpha : float
+        Chance of any false difference among all pairs, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If ``alpha`` is not between 0 and 1.
+
     Examples
     --------
     >>> round(nemenyi(14, 4), 2)

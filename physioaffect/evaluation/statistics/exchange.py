@@ -203,6 +203,13 @@ def level_for(holds_out: Sequence[str], source: str) -> Level | None:
     Who claims that a model works for new stimuli must not be helped by a chance resemblance of stimuli that
     everyone rates alike: then all ratings of a stimulus are exchanged together.
 
+    Parameters
+    ----------
+    holds_out : sequence of str
+        What the protocol keeps out of training, as ``Protocol.holds_out``.
+    source : str
+        Where the labels come from, as ``Task.source``.
+
     Examples
     --------
     >>> level_for(("subject", "stimulus"), "rating")

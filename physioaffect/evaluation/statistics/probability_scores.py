@@ -16,6 +16,20 @@ __all__ = ["brier_score", "log_loss"]
 def brier_score(truth: ArrayLike, probabilities: ArrayLike, classes: Sequence[Any]) -> float:
     """Mean squared distance of the probabilities from the truth, summed over classes (Brier 1950): 0 to 2.
 
+    Parameters
+    ----------
+    truth : array_like, shape (n,)
+        The true class of each row.
+    probabilities : array_like, shape (n, n_classes)
+        Probability of each class; the rows add up to one.
+    classes : sequence, length n_classes
+        The class of each column.
+
+    Raises
+    ------
+    DataError
+        If the shapes do not fit, rows are no probabilities, or a class is unknown.
+
     Examples
     --------
     >>> round(brier_score(["a", "b"], [[0.9, 0.1], [0.9, 0.1]], ["a", "b"]), 3)
@@ -27,6 +41,11 @@ def brier_score(truth: ArrayLike, probabilities: ArrayLike, classes: Sequence[An
 
 def log_loss(truth: ArrayLike, probabilities: ArrayLike, classes: Sequence[Any]) -> float:
     """Mean of -log of the true class's probability, in nats; infinite where that is 0, which is not cut off.
+
+    Parameters
+    ----------
+    truth, probabilities, classes
+        As for `brier_score`, with its errors.
 
     Examples
     --------

@@ -12,7 +12,7 @@ import pandas as pd
 
 from physioaffect.errors import RunError
 from physioaffect.evaluation.results import Result
-from physioaffect.evaluation.running.durable import read_json, read_table
+from physioaffect.evaluation.running.durable import read_json, read_table, told_as_broken
 from physioaffect.evaluation.scoring import POOLED
 from physioaffect.evaluation.sweeps.experiment_file import ExperimentFile
 from physioaffect.evaluation.sweeps.experiment_plan import run_name
@@ -120,7 +120,7 @@ def _load(path: Path) -> Loaded:
     if not (path / "run.json").is_file() or not _is_finished(path):
         Result.load(path)  # Says what is lacking.
     run = read_json(path / "run.json")
-    try:
+    with told_as_broken(path):
         scores = read_table(path / "scores.parquet")
         about, data = run["dataset"], run["request"]["data"]
         name = str(about["name"]) if about else f"own data {str(data['feature_table'])[:8]}"
@@ -130,11 +130,6 @@ def _load(path: Path) -> Loaded:
         _ = run["table"]["labels"], run["table"]["simulated"], run["request"]["versions"], run["baselines"]
         _ = [(about["folds"], about["claim"], about["holds_out"]) for about in run["protocols"]]
         return loaded._replace(label=label)
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise RunError(
-            f"The run in {path} cannot be read ({type(error).__name__}: {error}): it was written by another "
-            "version, or is broken. Run it again."
-        ) from None
 
 
 def _label(path: Path, loaded: Loaded) -> str | None:

@@ -183,7 +183,7 @@ def made_result(  # noqa: PLR0913  Each is one thing that a report has to bear.
     if audit is not None:
         run["audit"] = audit
     path.mkdir(parents=True, exist_ok=True)
-    more = _more(rng, run) if has_all else {}
+    more: dict[str, Any] = dict(_more(rng, run)) if has_all else {}
     return Result(run=run, predictions=predictions, scores=score(predictions, kind), path=path, **more)
 
 
