@@ -203,7 +203,17 @@ def get_any(name: str, root: Path | str | None = None) -> DataSet | FaceSet:
 
 
 def get_faces(name: str) -> FaceSet:
-    """Look a data set of faces up by name; a `DataError` names those that are known.
+    """Look a data set of faces up by name.
+
+    Parameters
+    ----------
+    name : str
+        One of `FACE_SETS`.
+
+    Raises
+    ------
+    DataError
+        If there is none of that name; it says which there are.
 
     Examples
     --------

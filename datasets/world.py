@@ -164,6 +164,13 @@ class Moment:
 def latent_affect(rating: float, scale: tuple[float, float]) -> float:
     """Put a rating on the scale of the model: -1 at the lowest, 0 in the middle, 1 at the highest.
 
+    Parameters
+    ----------
+    rating : float
+        On its own scale.
+    scale : tuple of float
+        Its lowest and highest value.
+
     Examples
     --------
     >>> latent_affect(4, (1, 5))
@@ -273,6 +280,13 @@ def offsets(world: World, moment: Moment, n_channels: int) -> NDArray[np.float64
 
 def heart_rate(world: World, moment: Moment) -> float:
     """Compute the mean heart rate at the onset in bpm, before breathing and chance; never below 30.
+
+    Parameters
+    ----------
+    world : World
+        How strong each effect is.
+    moment : Moment
+        Whose trial it is, of which clip, and when.
 
     Examples
     --------

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import mne
 import numpy as np
+from numpy.typing import NDArray
 
 from physioaffect.recording import Flag, Signal
 
@@ -16,7 +20,13 @@ MNE_TYPES = {
     "resp": ("resp", None),
     "temperature": ("temperature", "degC"),
 }
+# MNE has skin conductance in siemens, we in microsiemens; where its unit is not known it is "misc".
+_EDA_TYPE, _SIEMENS = "gsr", 1e-6
 _REASONS = {f"bad_{flag.name.lower()}": flag for flag in Flag if flag.name}
+
+
+def _is_conductance(signal: Signal) -> bool:
+    return signal.kind == "eda" and signal.unit == "uS"
 
 
 def info_of(signal: Signal) -> mne.Info:
@@ -27,12 +37,40 @@ def info_of(signal: Signal) -> mne.Info:
             f"MNE keeps {signal.kind} in {unit}, this signal is in {signal.unit!r}. If you know the scale, "
             f'say so first: signal.scaled(1e-6, unit="{unit}").'
         )
-    return mne.create_info(list(signal.ch_names), signal.sfreq, mne_type)
+    return mne.create_info(
+        list(signal.ch_names), signal.sfreq, _EDA_TYPE if _is_conductance(signal) else mne_type
+    )
+
+
+def samples_of(signal: Signal) -> NDArray[np.float64]:
+    """Samples in the unit that MNE demands, shape (n_channels, n_times)."""
+    data = signal.data.astype(np.float64)
+    return data * _SIEMENS if _is_conductance(signal) else data
+
+
+class Found(NamedTuple):
+    """Places of the channels of a kind, our unit, and what brings MNE's numbers to it."""
+
+    picks: list[int]
+    unit: str
+    factor: float
+
+
+def find(kind: str, present: Sequence[str], mend: str) -> Found:
+    """Find the channels of a kind among MNE's types; ``mend`` says how to set these if there is none."""
+    mne_type, unit = MNE_TYPES.get(kind, ("misc", None))
+    if kind == "eda" and _EDA_TYPE in present:
+        mne_type, unit = _EDA_TYPE, "uS"
+    picks = [index for index, found in enumerate(present) if found == mne_type]
+    if not picks:
+        wanted = f"{_EDA_TYPE!r} or {mne_type!r}" if kind == "eda" else repr(mne_type)
+        raise ValueError(f"no channel of type {wanted}, only {', '.join(sorted(set(present)))}. {mend}")
+    return Found(picks, unit or "au", 1 / _SIEMENS if mne_type == _EDA_TYPE else 1.0)
 
 
 def to_mne(signal: Signal) -> mne.io.RawArray:
     """See `Signal.to_mne`."""
-    raw = mne.io.RawArray(signal.data.astype(np.float64), info_of(signal), verbose="error")
+    raw = mne.io.RawArray(samples_of(signal), info_of(signal), verbose="error")
     onsets, durations, descriptions = [], [], []
     for description, flag in _REASONS.items():
         edges = np.flatnonzero(np.diff((signal.flags & flag) > 0, prepend=False, append=False))
@@ -46,15 +84,11 @@ def to_mne(signal: Signal) -> mne.io.RawArray:
 
 def from_mne(raw: mne.io.BaseRaw, *, kind: str = "eeg") -> Signal:
     """See `Signal.from_mne`."""
-    mne_type, unit = MNE_TYPES.get(kind, ("misc", "au"))
-    present = raw.get_channel_types()
-    picks = [index for index, found in enumerate(present) if found == mne_type]
-    if not picks:
-        raise ValueError(
-            f"The recording has no channel of type {mne_type!r}, only {', '.join(sorted(set(present)))}. "
-            "Set the types with raw.set_channel_types."
-        )
-    data = raw.get_data(picks=picks)
+    try:
+        picks, unit, factor = find(kind, raw.get_channel_types(), "Set the types with raw.set_channel_types.")
+    except ValueError as error:
+        raise ValueError(f"The recording has {error}") from None
+    data = raw.get_data(picks=picks) * factor
     names = tuple(raw.ch_names[index] for index in picks)
     for row, name in enumerate(names):
         if name in raw.info["bads"]:
@@ -69,4 +103,4 @@ def from_mne(raw: mne.io.BaseRaw, *, kind: str = "eeg") -> Signal:
         first, last = (max(round(edge * sfreq), 0) for edge in (onset, onset + note["duration"]))
         # MNE's own reasons are free text; without a name of ours they count as movement, the usual one.
         flags[first:last] |= np.uint8(_REASONS.get(note["description"].lower(), Flag.MOTION))
-    return Signal(data=data, sfreq=sfreq, ch_names=names, kind=kind, unit=unit or "au", flags=flags)
+    return Signal(data=data, sfreq=sfreq, ch_names=names, kind=kind, unit=unit, flags=flags)

@@ -43,20 +43,22 @@ def datasets(
     from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS, get_any  # noqa: PLC0415
 
     families = {key: inspect.cleandoc(make.__doc__ or "") for key, make in FAMILIES_OF_DATASETS.items()}
+    if name is not None and name not in families:
+        with plain_errors():
+            get_any(name)
     if as_json:
         described = {key: json_of_dataset(known) for key, known in (DATASETS | FACE_SETS).items()}
         described |= {
             key: {"kind": "family", "title": text.partition("\n")[0]} for key, text in families.items()
         }
-        OUT.print_json(data=described)
+        OUT.print_json(data=described if name is None else {name: described[name]})
+        return
+    if name in families:
+        paragraphs = families[name].partition("\n\nParameters")[0].split("\n\n")
+        OUT.print(plain("\n\n".join(" ".join(text.split()) for text in paragraphs)))
         return
     if name is not None:
-        with plain_errors():
-            if name in families:
-                paragraphs = families[name].partition("\n\nParameters")[0].split("\n\n")
-                OUT.print(plain("\n\n".join(" ".join(text.split()) for text in paragraphs)))
-            else:
-                print_dataset(get_any(name))
+        print_dataset(get_any(name))
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("name", "what", "people", "signals or classes"):

@@ -11,7 +11,13 @@ import typer
 from rich import box
 from rich.table import Table
 
-from physioaffect.cli_options import JobsOption, SubjectsOption, names_or_all
+from physioaffect.cli_options import (
+    FolderArgument,
+    JobsOption,
+    SubjectsOption,
+    folder_of,
+    names_or_all,
+)
 from physioaffect.cli_output import OUT, bar, plain, plain_errors
 
 if TYPE_CHECKING:
@@ -28,7 +34,6 @@ distill = typer.Typer(
 
 StudentArgument = Annotated[Path, typer.Argument(help="A student from train: STUDENT.safetensors.")]
 FacesArgument = Annotated[str, typer.Argument(help="A set of faces: ferplus, affectnet or ckplus.")]
-PathArgument = Annotated[Path, typer.Argument(help="Where it lies, as distributed.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 DeviceOption = Annotated[str, typer.Option(help="Where to compute: auto, cpu or cuda.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -57,8 +62,8 @@ def _extras() -> Iterator[None]:
 @distill.command()
 def prototypes(
     dataset: Annotated[str, typer.Argument(help="EEG rated for valence and arousal: dreamer, deap, mahnob.")],
-    path: PathArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file: PROTOTYPES.safetensors.")],
+    path: FolderArgument = None,
     k: Annotated[int, typer.Option(min=2, max=50, help="Cells along each axis of the grid.")] = 5,
     window: Annotated[float | None, typer.Option(min=0.5, help="Seconds. Default: the data set's.")] = None,
     subjects: SubjectsOption = None,
@@ -78,13 +83,14 @@ def prototypes(
         from physioaffect.distill.prototype_files import save_prototypes  # noqa: PLC0415
         from physioaffect.distill.teacher import MapTeacher  # noqa: PLC0415
 
+        root = folder_of(dataset, path)
         teacher = MapTeacher(n_dims=dims)
         if epochs is not None:
             teacher.set_params(epochs=epochs)
         with bar(not as_json) as tell:
             made = eeg_prototypes(
-                get(dataset, path),
-                path,
+                get(dataset, root),
+                root,
                 out=out.with_suffix(".features"),
                 k=k,
                 window=window,
@@ -108,8 +114,8 @@ def prototypes(
 @distill.command()
 def train(
     faces: FacesArgument,
-    path: PathArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file: STUDENT.safetensors.")],
+    path: FolderArgument = None,
     prototypes: Annotated[
         Path | None, typer.Option(help="Prototypes from the command prototypes. Default: none.")
     ] = None,
@@ -139,12 +145,13 @@ def train(
         from physioaffect.datasets import get_faces  # noqa: PLC0415
         from physioaffect.distill.training_one import TrainOne, train_one  # noqa: PLC0415
 
+        faceset, root = get_faces(faces), folder_of(faces, path)
         left_out: list[Exclusion] = []
         with bar(not as_json) as tell:
             made = train_one(
                 TrainOne(
-                    faceset=get_faces(faces),
-                    root=path,
+                    faceset=faceset,
+                    root=root,
                     out=out,
                     prototypes=prototypes,
                     control=control,
@@ -182,7 +189,7 @@ def train(
 def evaluate(
     student: StudentArgument,
     faces: FacesArgument,
-    path: PathArgument,
+    path: FolderArgument = None,
     split: Annotated[
         str | None, typer.Option(help="One of the set's splits. Default: the last, or all if it has none.")
     ] = None,
@@ -201,7 +208,7 @@ def evaluate(
         left_out: list[Exclusion] = []
         table = face_table(
             known,
-            path,
+            folder_of(faces, path),
             size=model.settings.image_size,
             classes=model.classes,
             grey=model.n_channels == 1,
@@ -222,7 +229,7 @@ def evaluate(
         return
     _print_exclusions(table.exclusions)
     shown = Table(
-        title=f"{student.name} on {known.title} {chosen}: {len(table)} faces",
+        title=plain(f"{student.name} on {known.title} {chosen}: {len(table)} faces", style="table.title"),
         caption="per cent, 95 % interval over identities; one training, so nothing of other seeds",
         box=box.SIMPLE_HEAD,
     )

@@ -106,7 +106,13 @@ def names(text: str) -> list[str]:
 
 def names_or_all(text: str | None) -> list[str] | None:
     """Take names apart, None where the option was not given: all of them."""
-    return None if text is None else names(text)
+    if text is None:
+        return None
+    if not (found := names(text)):
+        from physioaffect.errors import DataError  # noqa: PLC0415
+
+        raise DataError(f"{text!r} names nothing: give names, separated by commas, or leave it out for all.")
+    return found
 
 
 _OPTIONS = {"n_subjects": "--subjects", "n_clips": "--clips", "max_seconds": "--seconds"}

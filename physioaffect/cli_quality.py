@@ -21,13 +21,20 @@ def quality_page(
     recipe: Recipe,
     out: Path,
     *,
+    clean: bool,
+    baseline: str | None,
+    smooth: str | None,
     subjects: Sequence[str] | None,
     csv_map: Path | None,
     n_jobs: int,
     client: Any,
     progress: Progress,
 ) -> Path:
-    """Write the quality report beside the store: ``features.html`` for ``features.zarr``."""
+    """Write the quality report beside the store: ``features.html`` for ``features.zarr``.
+
+    It says the command that makes the same numbers; ``clean``, ``baseline`` and ``smooth`` are the options of
+    which ``recipe`` was made.
+    """
     from physioaffect.datasets import find_recordings  # noqa: PLC0415
     from physioaffect.devices.map_file import read_map  # noqa: PLC0415
     from physioaffect.quality_report import write_quality_report  # noqa: PLC0415
@@ -40,6 +47,9 @@ def quality_page(
     command = ["physioaffect", "features", known.name, str(path), "-o", str(out)]
     command += ["--window", f"{cut.duration:g}", "--step", f"{cut.step or cut.duration:g}"]
     command += ["--features", ",".join(family.name for family in recipe.features)]
+    command += ["--clean"] if clean else []
+    command += [] if baseline is None else ["--baseline", baseline]
+    command += [] if smooth is None else ["--smooth", smooth]
     command += [] if csv_map is None else ["--map", str(csv_map)]
     command += [] if subjects is None else ["--subjects", ",".join(subjects)]
     return write_quality_report(

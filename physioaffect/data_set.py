@@ -222,10 +222,6 @@ class DataSet:
         """
         everyone = self.open(Path(root))
         chosen = tuple(everyone if subjects is None else dict.fromkeys(subjects))
-        if not chosen and everyone:
-            raise DataError(
-                f"subjects names nobody: name some of {', '.join(everyone)}, or leave it out for all of them."
-            )
         if unknown := [subject for subject in chosen if subject not in everyone]:
             raise DataError(
                 f"{self.title} at {root} has no subject {unknown[0]!r}; it has {', '.join(everyone)}."

@@ -24,6 +24,7 @@ def epochs_to_trials(
     session: str = "1",
     kinds: Sequence[str] = ("eeg",),
     stimulus: str | None = None,
+    first_samp: int = 0,
 ) -> list[Trial]:
     """Make a trial of each epoch, in their order.
 
@@ -38,17 +39,21 @@ def epochs_to_trials(
         marked bad come as NaN.
     stimulus : str, optional
         Column of ``epochs.metadata`` that says which clip or picture it was. Default: the name of the event.
+    first_samp : int
+        ``raw.first_samp`` of the recording that the epochs were cut from. MNE counts events from the start of
+        the acquisition, which is not that of the recording where the file says so (FIF) or it was cropped;
+        the epochs no longer know it.
 
     Returns
     -------
     list of Trial
         What lies before the onset is the trial's ``baseline``. The event's name is the ``condition``, numbers
-        in ``epochs.metadata`` are the ``ratings``, and ``elapsed`` counts from the recording's first sample.
+        in ``epochs.metadata`` are the ``ratings``, and ``elapsed`` counts from the sample ``first_samp``.
 
     Raises
     ------
     DataError
-        If there is no channel of a kind, or no such column.
+        If there is no channel of a kind, or no such column, or an event lies before ``first_samp``.
 
     Examples
     --------
@@ -66,6 +71,11 @@ def epochs_to_trials(
     if stimulus is not None and (metadata is None or stimulus not in metadata):
         there = "no metadata" if metadata is None else f"the columns {', '.join(map(str, metadata))}"
         raise DataError(f"The epochs have {there}, not {stimulus!r}: name a column that says the stimulus.")
+    if len(epochs.events) and (earliest := int(epochs.events[:, 0].min())) < first_samp:
+        raise DataError(
+            f"first_samp is {first_samp}, and an event lies at sample {earliest}, before it: pass "
+            "raw.first_samp of the recording that the epochs were cut from."
+        )
     named = {number: name for name, number in epochs.event_id.items()}
     signals = {kind: _data_of(epochs, kind) for kind in kinds}
     trials = []
@@ -100,7 +110,7 @@ def epochs_to_trials(
                     if key != stimulus and isinstance(value, int | float | np.number)
                 },
                 condition=named[int(number)],
-                elapsed=float(sample) / float(epochs.info["sfreq"]),
+                elapsed=float(sample - first_samp) / float(epochs.info["sfreq"]),
                 order=order,
             )
         )
@@ -109,22 +119,19 @@ def epochs_to_trials(
 
 def _data_of(epochs: mne.BaseEpochs, kind: str) -> tuple[np.ndarray[Any, Any], tuple[str, ...], str]:
     """Take the channels of a kind: samples (n_epochs, n_channels, n_times), names and unit."""
-    from physioaffect._mne import MNE_TYPES  # noqa: PLC0415  mne takes a second to import.
+    from physioaffect._mne import find  # noqa: PLC0415  mne takes a second to import.
 
     if kind not in KINDS:
         raise DataError(f"Unknown kind of signal {kind!r}: use some of {', '.join(KINDS)}.")
-    mne_type, unit = MNE_TYPES.get(kind, ("misc", None))
-    present = epochs.get_channel_types()
-    picks = [index for index, found in enumerate(present) if found == mne_type]
-    if not picks:
-        raise DataError(
-            f"The epochs have no channel of type {mne_type!r}, only {', '.join(sorted(set(present)))}. Set "
-            "the types with epochs.set_channel_types."
-        )
+    try:
+        mend = "Set the types with epochs.set_channel_types."
+        picks, unit, factor = find(kind, epochs.get_channel_types(), mend)
+    except ValueError as error:
+        raise DataError(f"The epochs have {error}") from None
     names = tuple(epochs.ch_names[index] for index in picks)
-    data = epochs.get_data(picks=picks, copy=True)
+    data = epochs.get_data(picks=picks, copy=True) * factor
     data[:, [name in epochs.info["bads"] for name in names]] = np.nan
-    return data, names, unit or "au"
+    return data, names, unit
 
 
 def trials_to_epochs(
@@ -168,7 +175,7 @@ def trials_to_epochs(
     import mne  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
 
-    from physioaffect._mne import info_of  # noqa: PLC0415
+    from physioaffect._mne import info_of, samples_of  # noqa: PLC0415
 
     if not trials:
         raise DataError("There are no trials to make epochs of: pass at least one.")
@@ -211,7 +218,7 @@ def trials_to_epochs(
         ]
     )
     return mne.EpochsArray(
-        np.stack([one.data for one in cut]).astype(np.float64),
+        np.stack([samples_of(one) for one in cut]),
         info_of(first),
         np.column_stack([onsets, np.zeros_like(onsets), numbers]),
         event_id=event_id,

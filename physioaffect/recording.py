@@ -235,7 +235,8 @@ class Signal:
         Returns
         -------
         mne.io.RawArray
-            In MNE's units (volts, degrees Celsius). Channels of a kind that MNE lacks are ``misc``.
+            In MNE's units (volts, siemens, degrees Celsius). Skin conductance in microsiemens is ``gsr``; in
+            another unit it is ``misc``, as are channels of a kind that MNE lacks.
 
         Raises
         ------
@@ -255,7 +256,8 @@ class Signal:
         raw : mne.io.BaseRaw
             The recording. Channels marked bad are taken too, as NaN.
         kind : str
-            Kind of the channels to take.
+            Kind of the channels to take. For ``eda`` those of type ``gsr``, in microsiemens; where there is
+            none ``misc``, whose unit is not known.
 
         Raises
         ------

@@ -1,6 +1,7 @@
 """The commands of distill from EEG to a table of predictions, on simulated data; and what they refuse."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,28 @@ def test_evaluating_tells_both_ways_of_counting(data: Path, student: tuple[Path,
     shown = " ".join(call("evaluate", student[0], "ferplus", data / "ferplus").output.split())
     assert "PrivateTest" in shown
     assert "one training, so nothing of other seeds" in shown
+
+
+def test_data_sets_are_found_in_the_folder_of_the_environment(
+    data: Path, student: tuple[Path, dict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = told("evaluate", student[0], "ckplus", data / "ckplus")
+    monkeypatch.setenv("PHYSIOAFFECT_DATA", str(data))
+    assert told("evaluate", student[0], "ckplus") == named
+    monkeypatch.setenv("PHYSIOAFFECT_DATA", str(tmp_path))
+    assert f"{tmp_path / 'dreamer'}" in refused("prototypes", "dreamer", "-o", tmp_path / "p.safetensors")
+    assert f"{tmp_path / 'ferplus'}" in refused("train", "ferplus", "-o", tmp_path / "s.safetensors")
+    monkeypatch.delenv("PHYSIOAFFECT_DATA")
+    for command in ("prototypes", "dreamer"), ("train", "ferplus"):
+        assert f"Where is the data set {command[1]}?" in refused(*command, "-o", tmp_path / "x.safetensors")
+
+
+def test_brackets_in_the_name_of_a_student_are_no_markup(
+    data: Path, student: tuple[Path, dict], tmp_path: Path
+) -> None:
+    named = tmp_path / "a[red]b.safetensors"
+    shutil.copyfile(student[0], named)
+    assert "a[red]b.safetensors on CK+" in call("evaluate", named, "ckplus", data / "ckplus").output
 
 
 def test_a_folder_of_pictures_becomes_a_table(tmp_path: Path, data: Path, student: tuple[Path, dict]) -> None:

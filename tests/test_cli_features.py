@@ -1,6 +1,9 @@
 """The command features on the simulated and the real."""
 
+import html
 import json
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -96,6 +99,33 @@ def test_what_cannot_be_is_refused_in_a_sentence(deap, tmp_path, options, said):
     code, _, complaint = call("features", "deap", deap, "-o", tmp_path / "x.zarr", *options)
     assert code == 2
     assert any(part in complaint for part in said.split("|"))
+
+
+def test_another_recipe_is_told_and_another_data_set_refused(deap, tmp_path):
+    out = tmp_path / "x.zarr"
+    options = (deap, "-o", out, "--features", "de")
+    assert "Note" not in call("features", "deap", *options, "--window", 4)[2]
+    code, _, told = call("features", "deap", *options, "--window", 3, "--subjects", "s01", "--json")
+    assert code == 0
+    assert "Note: The features in" in told
+    assert "are of another recipe: those of all people are replaced." in told
+    call("simulate", "eegmat", tmp_path / "eegmat", "--subjects", 1, "--seconds", 60)
+    code, _, told = call("features", "eegmat", tmp_path / "eegmat", "-o", out)
+    assert code == 2
+    assert "holds features of deap, and these are of eegmat. Choose another place to write, or delete" in told
+    assert open_features(out).attrs["dataset"] == "deap"
+
+
+def test_the_page_on_quality_names_a_command_that_makes_the_same_numbers(deap, tmp_path):
+    options = ("--features", "de", "--window", 2, "--clean", "--baseline", "subtract", "--smooth", "mean:3")
+    out = tmp_path / "x.zarr"
+    assert call("features", "deap", deap, "-o", out, *options, "--subjects", "s01", "--report")[0] == 0
+    page = (tmp_path / "x.html").read_text(encoding="utf-8")
+    [command] = re.findall(r"<pre><code>(physioaffect features .*?)</code></pre>", page)
+    words = [word.replace(str(out), str(tmp_path / "y.zarr")) for word in shlex.split(html.unescape(command))]
+    assert call(*words[1:])[0] == 0
+    # Attributes differ: a step of None is said as a number.
+    assert open_features(tmp_path / "y.zarr").equals(open_features(out))
 
 
 def test_a_folder_that_is_something_else_is_left_alone(deap, tmp_path):

@@ -273,6 +273,7 @@ def test_a_signal_that_does_not_fit_is_refused_in_a_sentence(linear, eeg):
         ("r.edf", b"", "not with the header of an EDF"),
         ("r.fif", b"no recording", "cannot be read by mne"),
         ("r.docx", b"no recording", "cannot be read by mne"),
+        ("r.txt", b"no recording", "cannot be read by mne: its reader stopped with a bare "),
         ("none.edf", None, "There is no file"),
     ],
 )

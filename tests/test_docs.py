@@ -21,7 +21,7 @@ def blocks(page: str) -> list[str]:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """Four people, six films of 10 s, four channels, as an EDF file each, and their ratings."""
+    """Four people, six films of 10 s, four electrodes and an ECG, as an EDF file each, and their ratings."""
     folder = tmp_path / "study"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -29,7 +29,7 @@ def study(tmp_path: Path) -> Path:
     for subject in range(1, 5):
         for film in range(1, 7):
             lines.append(f"s{subject:02d},film{film},{3 + 4 * (film % 2)}")
-            writer = pyedflib.EdfWriter(str(folder / f"s{subject:02d}_film{film}.edf"), 4)
+            writer = pyedflib.EdfWriter(str(folder / f"s{subject:02d}_film{film}.edf"), 5)
             writer.setSignalHeaders(
                 [
                     {
@@ -41,10 +41,10 @@ def study(tmp_path: Path) -> Path:
                         "digital_min": -32768,
                         "digital_max": 32767,
                     }
-                    for name in ("F3", "F4", "O1", "O2")
+                    for name in ("EEG F3", "EEG F4", "EEG O1", "EEG O2", "ECG ECG")
                 ]
             )
-            writer.writeSamples([20 * rng.standard_normal(1280) for _ in range(4)])
+            writer.writeSamples([20 * rng.standard_normal(1280) for _ in range(5)])
             writer.close()
     (folder / "ratings.csv").write_text("\n".join(lines) + "\n")
     return folder
@@ -55,6 +55,8 @@ def test_your_own_data_runs_from_top_to_bottom(study, monkeypatch, capsys):
     names: dict[str, object] = {}
     for block in blocks("docs/your-own-data.md"):
         exec(compile(block, "docs/your-own-data.md", "exec"), names)
+    # What EDF has besides, mne calls EEG, too.
+    assert names["features"]["channel"].values.tolist() == ["F3", "F4", "O1", "O2"]  # type: ignore[index]
     printed = capsys.readouterr().out
     assert "within_subject_trial lda" in re.sub(r" +", " ", printed)
     assert (study.parent / "results" / "study" / "report.html").exists()

@@ -9,19 +9,24 @@ import pytest
 import typer.main
 from support.cli import call
 from support.docs_runners import OWN, PROGRAMS, RUNNERS
-from support.pages_of_docs import PAGES, ROOT, blocks, lines_of
+from support.pages_of_docs import PAGES, ROOT, blocks, lines_of, text_of
 
 from physioaffect.cli import app
 from physioaffect.datasets import DATASETS, EEGMAT
 
 # Lines of bash that no test runs as they stand, by how they begin, and why.
 NOT_RUN = {
-    "make ": "CI runs the targets themselves",
+    "make ": "a test below looks for each target; CI runs those of the README",
     "pip install": "installs from the network; the packaging tests install the wheel",
     "dask ": "waits for ever; tests/evaluation/test_cluster.py starts the same from Python",
     ".venv/bin/python tools/": "takes from 10 minutes to hours; the tests hold part of what it makes",
     "python tools/": "takes minutes; tests/evaluation/report holds what it makes",
-    "physioaffect reproduce": "takes minutes; tests/reproduce/test_reproduce_page.py runs it",
+    "physioaffect distill": "needs faces; tests/test_cli_distill.py runs each of them on drawn ones",
+    "physioaffect reproduce neurogaze": "takes minutes; tests/reproduce/test_neurogaze.py runs less of it",
+    "physioaffect reproduce histn path/to": "needs DREAMER; test_histn_training.py simulates it",
+    "physioaffect reproduce rbtransformer": "takes minutes; test_reproduce_page.py runs it on less",
+    "physioaffect reproduce wesad path/to": "needs WESAD; tests/reproduce runs it on a simulated one",
+    "physioaffect reproduce wears": "takes minutes; test_reproduce_page.py runs it with --quick",
     "physioaffect run": "takes minutes; tests/test_cli_sweeps.py runs a smaller file",
     "physioaffect compare": "needs two runs; tests/test_cli_sweeps.py makes and compares them",
     "physioaffect audit": "needs tables; tests/evaluation/test_leakage_docs.py writes them and runs it",
@@ -53,6 +58,33 @@ def test_every_block_of_code_is_run_by_a_test_that_is_there():
         source = (ROOT / path).read_text(encoding="utf-8")
         assert f"def {test}(" in source, (path, test)
         assert path == OWN or re.search(rf"\b{Path(block.split()[0]).stem}\b", source), (path, block)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_stand_in_blocks_that_say_their_language(page):
+    bare = re.findall(r"^```\n(.*?)^```$", _other_blocks_removed(text_of(page)), re.DOTALL | re.MULTILINE)
+    assert [block for block in bare if block.startswith("physioaffect ")] == []
+
+
+def _other_blocks_removed(text: str) -> str:
+    """Else the end of one block looks like the beginning of the next."""
+    return re.sub(r"^```[^\n]+\n.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_a_block_without_a_language_would_be_found():
+    planted = "```python\nx = 1\n```\n\n```\nphysioaffect check dreamer PATH\n```\n"
+    assert "physioaffect check" in _other_blocks_removed(planted)
+    assert "x = 1" not in _other_blocks_removed(planted)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_target_of_make_is_there_and_ci_runs_those_of_the_readme(page):
+    known = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    in_ci = set(re.findall(r"^make (\S+)", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE))
+    shown = {words[1] for words in lines_of(page) if words[0] == "make"}
+    assert shown <= known
+    if page == "README.md":
+        assert "demo" in shown <= in_ci
 
 
 def test_every_reason_not_to_run_a_command_is_needed():

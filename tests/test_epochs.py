@@ -1,5 +1,6 @@
 """MNE's epochs in and out; pandas and xarray out."""
 
+from dataclasses import replace
 from typing import Any
 
 import mne
@@ -122,6 +123,29 @@ def test_trials_that_do_not_fit_together_are_refused(trials, duration, sentence)
         trials_to_epochs(trials, duration=duration)
 
 
+def test_elapsed_counts_from_the_first_sample_of_the_recording():
+    """Of a recording that begins 50 s after the acquisition; MNE's events count from the latter."""
+    info = mne.create_info(["Cz"], 100.0, "eeg")
+    raw = mne.io.RawArray(np.zeros((1, 3000)), info, first_samp=5000, verbose="error")
+    epochs = mne.Epochs(raw, np.array([[5700, 0, 1]]), tmin=0, tmax=1, baseline=None, verbose="error")
+    [trial] = epochs_to_trials(epochs, dataset="own", subject="S1", first_samp=raw.first_samp)
+    assert trial.elapsed == 7.0
+    with pytest.raises(DataError, match=r"first_samp is 5701, and an event lies at sample 5700, before it"):
+        epochs_to_trials(epochs, dataset="own", subject="S1", first_samp=5701)
+
+
+def test_skin_conductance_is_in_siemens_in_epochs_and_comes_back_in_microsiemens():
+    data = np.full((1, 200), 2.5)
+    eda = Signal(data=data, sfreq=100.0, ch_names=("EDA",), kind="eda", unit="uS")
+    trial = replace(one(), signals={"eda": eda})
+    epochs = trials_to_epochs([trial], signal="eda")
+    assert epochs.get_channel_types() == ["gsr"]
+    np.testing.assert_allclose(epochs.get_data(), 2.5e-6)
+    [again] = epochs_to_trials(epochs, dataset="own", subject="S1", kinds=("eda",))
+    assert again.signal("eda").unit == "uS"
+    np.testing.assert_allclose(again.signal("eda").data, 2.5)
+
+
 def test_an_unknown_unit_is_refused():
     with pytest.raises(ValueError, match="MNE keeps eeg in V, this signal is in 'au'"):
         trials_to_epochs([one(unit="au")])
@@ -132,6 +156,7 @@ def test_an_unknown_unit_is_refused():
     [
         ({"stimulus": "film"}, "have the columns valence, clip, not 'film'"),
         ({"kinds": ("emg",)}, "no channel of type 'emg', only ecg, eeg"),
+        ({"kinds": ("eda",)}, "no channel of type 'gsr' or 'misc', only ecg, eeg"),
         ({"kinds": ("meg",)}, "Unknown kind of signal 'meg'"),
     ],
 )

@@ -1,11 +1,14 @@
 """The library prints nothing and leaves the logging of its users alone."""
 
 import ast
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from physioaffect.training.quiet_exporter import quiet_exporter
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted(
@@ -16,6 +19,8 @@ FILES = sorted(
 )
 # Calls that configure the root logger, or whatever everyone shares.
 CONFIGURES = {"basicConfig", "dictConfig", "fileConfig", "setLoggerClass", "disable", "captureWarnings"}
+# What changes a logger for everyone who uses it; of a filter one can be sure that only one's own is removed.
+CHANGES = {"setLevel", "set_log_level", "set_verbosity"}
 
 
 def calls(path: Path) -> list[tuple[str, ast.Call]]:
@@ -34,6 +39,7 @@ def test_nothing_is_printed_and_no_logging_configured(path):
         owner = node.func.value if isinstance(node.func, ast.Attribute) else None
         is_logging = isinstance(owner, ast.Name) and owner.id == "logging"
         assert not (is_logging and name in CONFIGURES), f"line {node.lineno}"
+        assert name not in CHANGES, f"line {node.lineno}"
         assert not (isinstance(owner, ast.Attribute) and owner.attr == "stdout"), f"line {node.lineno}"
 
 
@@ -69,3 +75,21 @@ def test_importing_every_room_configures_no_logging_and_writes_nothing(tmp_path)
     )
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_changes_a_logger_of_others_would_be_found(tmp_path):
+    planted = tmp_path / "planted.py"
+    planted.write_text("log.set_verbosity(40)\nlogging.getLogger('mne').setLevel(40)\n")
+    assert CHANGES >= {name for name, _ in calls(planted)} - {"getLogger"} == {"set_verbosity", "setLevel"}
+
+
+def test_the_exporter_of_onnx_is_quiet_without_a_change_to_its_logger(caplog):
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")
+    before = log.level, list(log.filters)
+    with quiet_exporter():
+        log.warning("To use torchvision, install it.")
+        log.error("This is serious.")
+        log.setLevel(logging.CRITICAL)  # As another thread may.
+    assert caplog.messages == ["This is serious."]
+    assert (log.level, log.filters) == (logging.CRITICAL, before[1])
+    log.setLevel(before[0])

@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom, in an empty folder, without a warning, and ends with a figure."""
 
+import os
 import re
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +15,15 @@ EXECUTED = FOLDER.parent / "build" / "notebooks"  # Where `make docs` finds them
 # Where the environment's real recordings lie that a notebook takes if PHYSIOAFFECT_DATA has them.
 REAL = {"eegmat": "realeeg/eegmat", "stress_predict": "realdata/stress_predict"}
 
+# Each is to take less than 60 s of processor time; on a core that others use, too, it counts up to half more.
+MOST_SECONDS = 90
+
+
+def _seconds_of_children():
+    """Processor time of the kernels that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
 
 def read(path):
     with path.open(encoding="utf-8") as file:
@@ -26,7 +36,9 @@ def run(name, folder):
     client = NotebookClient(
         notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
+    before = _seconds_of_children()
     client.execute()  # An error in a cell is raised, with its traceback.
+    assert _seconds_of_children() - before < MOST_SECONDS
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     streams = [out for cell in cells for out in cell.outputs if out.output_type == "stream"]
     assert "".join(out.text for out in streams if out.name == "stderr") == ""

@@ -138,10 +138,29 @@ def test_flags_become_annotations() -> None:
 
 
 def test_what_mne_does_not_know_travels_as_misc() -> None:
-    raw = make_signal(kind="eda", unit="uS").to_mne()
+    raw = make_signal(kind="hr", unit="bpm").to_mne()
+    assert set(raw.get_channel_types()) == {"misc"}
+    back = Signal.from_mne(raw, kind="hr")
+    assert (back.kind, back.unit) == ("hr", "au")  # MNE's misc has no unit to tell.
+
+
+def test_skin_conductance_is_in_siemens_in_mne_and_comes_back_in_microsiemens() -> None:
+    signal = make_signal(kind="eda", unit="uS")
+    raw = signal.to_mne()
+    assert set(raw.get_channel_types()) == {"gsr"}
+    np.testing.assert_allclose(raw.get_data(), 1e-6 * signal.data, rtol=1e-12)
+    back = Signal.from_mne(raw, kind="eda")
+    assert (back.kind, back.unit) == ("eda", "uS")
+    np.testing.assert_allclose(back.data, signal.data, rtol=1e-12)
+
+
+def test_skin_conductance_of_an_unknown_unit_is_misc_there_and_back() -> None:
+    signal = make_signal(kind="eda", unit="au")
+    raw = signal.to_mne()
     assert set(raw.get_channel_types()) == {"misc"}
     back = Signal.from_mne(raw, kind="eda")
-    assert (back.kind, back.unit) == ("eda", "au")  # MNE's misc has no unit to tell.
+    assert (back.kind, back.unit) == ("eda", "au")
+    assert_array_equal(back.data, signal.data)
 
 
 @pytest.mark.parametrize("has_date", [False, True])

@@ -5,6 +5,7 @@
 Real recordings are taken from the folder that PHYSIOAFFECT_DATA names, where it has them.
 """
 
+import os
 import sys
 import tempfile
 import time
@@ -25,7 +26,7 @@ def main(out: str, names: Sequence[str]) -> None:
     for path in sorted(SOURCE.glob("*.ipynb")):
         if names and path.stem not in names:
             continue
-        began = time.monotonic()
+        began, before = time.monotonic(), os.times()
         notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
         with tempfile.TemporaryDirectory() as here:
             client = NotebookClient(
@@ -33,7 +34,9 @@ def main(out: str, names: Sequence[str]) -> None:
             )
             client.execute()
         nbformat.write(notebook, folder / path.name)  # type: ignore[no-untyped-call]
-        print(f"{folder / path.name}: {time.monotonic() - began:.0f} s")
+        after = os.times()
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        print(f"{folder / path.name}: {time.monotonic() - began:.0f} s, {used:.0f} s of processor time")
 
 
 if __name__ == "__main__":

@@ -80,14 +80,20 @@ def _by_mne(path: Path, ch_names: Sequence[str]) -> Signal:
         raw = mne.io.read_raw(path, verbose="error")
         kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
     except Exception as error:  # mne raises whatever its parts do, even Exception itself.
-        raise DataError(f"{path} cannot be read by mne: {error}. Export it as EDF or BDF.") from error
+        raise DataError(_unreadable(path, error)) from error
     with raw:
         found = _matched([name for name, kind in kinds.items() if kind == "eeg"], ch_names, path)
         try:
             eeg = Signal.from_mne(raw.pick([found[name] for name in ch_names]))
         except Exception as error:
-            raise DataError(f"{path} cannot be read by mne: {error}. Export it as EDF or BDF.") from error
+            raise DataError(_unreadable(path, error)) from error
     return replace(eeg.pick([found[name] for name in ch_names]), ch_names=tuple(ch_names))
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    # Some readers of mne give up without a word.
+    why = str(error).rstrip(". ") or f"its reader stopped with a bare {type(error).__name__}"
+    return f"{path} cannot be read by mne: {why}. Export it as EDF or BDF."
 
 
 def _matched(labels: Sequence[str], ch_names: Sequence[str], path: Path) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from physioaffect.errors import DataError, did_you_mean
+from physioaffect.training.quiet_logger import errors_only
 from physioaffect.training.torchaudio import load_torchaudio
 
 __all__ = ["BACKBONES", "Backbone", "backbone", "backbone_of"]
@@ -21,6 +21,8 @@ __all__ = ["BACKBONES", "Backbone", "backbone", "backbone_of"]
 _LONGEST_CONFIG = 200_000
 _LARGEST_NUMBER, _DEEPEST = 65_536, 200
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+# Where transformers lists the weights of heads that are not used.
+_LOADERS = ("transformers.modeling_utils", "transformers.utils.loading_report")
 # Name of transformers' configuration and model of each of its types.
 _TYPES: Mapping[str, tuple[str, str]] = {
     "mobilenet_v2": ("MobileNetV2Config", "MobileNetV2Model"),
@@ -246,18 +248,14 @@ def _loaded(kind: str, folder: Path, image_size: int, name: str) -> Backbone:
     _check_bounded(told)
     _, model = _classes(kind)
     from safetensors import SafetensorError  # noqa: PLC0415
-    from transformers.utils import logging as log  # noqa: PLC0415
 
-    before = log.get_verbosity()
-    log.set_verbosity(logging.ERROR)  # It lists the weights of heads that are not used.
     try:
-        loaded = model.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, **_options(kind)
-        )
+        with errors_only(*_LOADERS):
+            loaded = model.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, **_options(kind)
+            )
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"The weights in {folder} cannot be read: {error}") from error
-    finally:
-        log.set_verbosity(before)
     return Backbone(loaded.float(), image_size)
 
 

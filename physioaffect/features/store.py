@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +22,7 @@ from typing import Any
 
 from physioaffect.data_folder import data_folder
 from physioaffect.data_set import DataSet
-from physioaffect.errors import DataError, RunError
+from physioaffect.errors import DataError, PhysioaffectError, RunError
 from physioaffect.features._threads import computing_elsewhere
 from physioaffect.features.extraction import (
     SubjectFeatures,
@@ -44,6 +46,8 @@ __all__ = ["save_features"]
 
 # Threads that wait for the disk: it takes many files' contents at once in about the time of one.
 _N_WAITING = 8
+
+_log = logging.getLogger(__name__)
 
 
 def _state(dataset: DataSet, root: Path) -> list[tuple[str, int, int]]:
@@ -80,8 +84,9 @@ def save_features(  # noqa: PLR0913  All options are named.
 ) -> Path:
     """Make a data set's features and keep them on disk, one Zarr group per subject.
 
-    Given again, also after an interruption, it makes only what is missing; if the recipe or a source file
-    has changed since, it makes everything anew. Several processes may write one store.
+    Given again, also after an interruption, it makes only what is missing. If the recipe or a source file
+    has changed since, it says so (`logging`, a warning), makes everything anew, and removes what was made
+    before, also of people not asked for now. Several processes may write one store.
 
     Parameters
     ----------
@@ -102,7 +107,8 @@ def save_features(  # noqa: PLR0913  All options are named.
     DataError
         As `extract` does, or if the source files changed meanwhile.
     RunError
-        If ``out`` holds something else, which is left alone, or cannot be written.
+        If ``out`` holds something else, also features of another data set, which is left alone; or if it
+        cannot be written.
 
     Notes
     -----
@@ -125,7 +131,7 @@ def save_features(  # noqa: PLR0913  All options are named.
     [('band', 5), ('channel', 19), ('window', 30)]
     """
     root, out = data_folder(dataset.name, root), Path(out)
-    refuse_strangers(out)
+    refuse_strangers(out, dataset.name)
     before = _state(dataset, root)
     with ThreadPoolExecutor(_N_WAITING) as pool, ThreadPoolExecutor(1) as writer:
         source_hash = pool.submit(_hash, dataset, root)
@@ -144,9 +150,11 @@ def save_features(  # noqa: PLR0913  All options are named.
             return found
 
         publishing: list[Future[None]] = []
-        try:
-            if store.attributes() is None:
+        with _closing(store, writer, publishing):
+            if (about := store.attributes()) is None:
                 store.declare(made_by(dataset, recipe, "") | {"key": "", "is_finished": False})
+            elif about.get("is_finished"):
+                _tell_of_change(out, about, made_by(dataset, recipe, source_hash.result()))
             kept: list[str] = []
             if any(store.group(subject) for subject in chosen):
                 kept_key = key()
@@ -180,13 +188,42 @@ def save_features(  # noqa: PLR0913  All options are named.
             store.publish(waiting, key())
             for future in publishing:
                 future.result()
-            about, groups = _contents(store, chosen, key(), strict=strict)
-            store.declare(made_by(dataset, recipe, source_hash.result()) | about, groups)
-        finally:
-            writer.shutdown()
-            wait(publishing)
-            store.close()
+            found, groups = _contents(store, chosen, key(), strict=strict)
+            store.declare(made_by(dataset, recipe, source_hash.result()) | found, groups)
+            store.sweep(key())
     return out
+
+
+@contextmanager
+def _closing(store: StoreFolder, writer: Executor, publishing: list[Future[None]]) -> Iterator[None]:
+    """Close a store when all that writes into it has ended; what was new and stayed empty goes."""
+    is_new = store.attributes() is None
+    try:
+        yield
+    except PhysioaffectError:
+        writer.shutdown()
+        wait(publishing)
+        if is_new:
+            store.forget()
+        raise
+    finally:
+        writer.shutdown()
+        wait(publishing)
+        store.close()
+
+
+_CHANGES = {
+    "recipe": "are of another recipe",
+    "source_hash": "are of other source files, or of files since changed",
+    "physioaffect": "were made by another version of physioaffect",
+}
+
+
+def _tell_of_change(out: Path, before: dict[str, Any], now: dict[str, str]) -> None:
+    """Log why the features of a finished store are about to be replaced, if they are."""
+    changes = [said for name, said in _CHANGES.items() if before.get(name) != now[name]]
+    if changes:
+        _log.warning("The features in %s %s: those of all people are replaced.", out, " and ".join(changes))
 
 
 def _contents(
@@ -208,6 +245,7 @@ def _contents(
     kept = {store.numbers[subject]: subject for subject in having if subject not in left_out}
     if not kept:
         reasons = "; ".join(f"{item.subject}: {item.reason}" for item in exclusions[:3])
+        reasons = reasons or "subjects names nobody: leave it out for all of them."
         raise DataError(f"There is nothing to store in {store.path}. {reasons}")
     about = {
         "key": store_key,

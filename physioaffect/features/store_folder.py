@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import time
@@ -32,6 +33,8 @@ from physioaffect.whole_file import sync_folder
 __all__ = ["Pending", "StoreFolder", "exclusions_of", "refuse_strangers", "shape_of"]
 
 _PARTIAL = ".partial-"
+_METADATA = "zarr.json"
+_GROUP = re.compile(r"s\d{4,8}", re.ASCII)
 
 # A folder of unfinished groups that nobody has touched for so many seconds is a killed process's.
 _FORGOTTEN = 86_400
@@ -92,6 +95,40 @@ class StoreFolder:
     def close(self) -> None:
         """Remove what nobody needs any more."""
         shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _groups(self) -> Iterator[Group]:
+        """Every group of ours that is there, also of people who have left the data set."""
+        for folder in sorted(self.path.glob("s*")):
+            with suppress(FileNotFoundError, NotADirectoryError, DataError):
+                if _GROUP.fullmatch(folder.name) and MARK in (found := read_group(folder)).attributes:
+                    yield found
+
+    def sweep(self, store_key: str) -> None:
+        """Remove the groups of another key: no table has them, and they may be large."""
+        for found in self._groups():
+            if _has_key(found, store_key):
+                continue
+            removed = self.partial / uuid.uuid4().hex
+            with suppress(OSError):
+                found.folder.rename(removed)
+                # Another process may have put its group there since: that one goes back.
+                if _has_key(read_group(removed), store_key):
+                    removed.rename(found.folder)
+
+    def forget(self) -> None:
+        """Remove a store in which nobody has features, so that the next call finds the place free."""
+        groups = list(self._groups())
+        ours = {_METADATA, self.partial.name, *(group.folder.name for group in groups)}
+        has_features = any(group.attributes.get("families") for group in groups)
+        # Another process may be writing here, or a stranger's file lie here: then all of it stays.
+        if has_features or {item.name for item in self.path.iterdir()} != ours:
+            return
+        with suppress(OSError):
+            for group in groups:
+                group.folder.rename(self.partial / uuid.uuid4().hex)
+            (self.path / _METADATA).unlink()
+            self.close()
+            self.path.rmdir()
 
     @_said_plainly()
     def declare(self, attributes: dict[str, Any], groups: Sequence[Group] = ()) -> None:
@@ -176,6 +213,11 @@ class StoreFolder:
             self.declare(about | {"key": "", "is_finished": False, "groups": {}, "exclusions": []})
 
 
+def _has_key(group: Group, store_key: str) -> bool:
+    about = group.attributes
+    return about.get("key") == group_key(store_key, str(about.get("subject")))
+
+
 def _is_whole(group: Group) -> bool:
     """Whether a group says of itself what `StoreFolder.prepare` writes."""
     about = group.attributes
@@ -204,8 +246,8 @@ def _strange(path: Path) -> str:
     )
 
 
-def refuse_strangers(out: Path) -> None:
-    """Stop if there is anything but a store of this format, or nothing."""
+def refuse_strangers(out: Path, dataset: str) -> None:
+    """Stop if there is anything but a store of this format and this data set, or nothing."""
     if not out.exists():
         return
     if not out.is_dir():
@@ -226,4 +268,9 @@ def refuse_strangers(out: Path) -> None:
         raise RunError(
             f"{out} has format {found[MARK]}, this version writes format {FORMAT}. Choose another place to "
             "write, or delete it."
+        )
+    if found.get("dataset") != dataset:
+        raise RunError(
+            f"{out} holds features of {found.get('dataset')}, and these are of {dataset}. Choose another "
+            "place to write, or delete it."
         )

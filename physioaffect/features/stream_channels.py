@@ -77,6 +77,16 @@ class StreamEvents:
 def channels_of(signals: Mapping[str, Signal | Events]) -> dict[str, StreamChannel | StreamEvents]:
     """Announce what is like these: the first chunks of a receiver, or a recording that is to be replayed.
 
+    Parameters
+    ----------
+    signals : mapping of str to Signal or Events
+        By name; what they hold is not looked at.
+
+    Returns
+    -------
+    channels : dict of str to StreamChannel or StreamEvents
+        By the same names.
+
     Examples
     --------
     >>> eda = Signal(data=np.ones((1, 8)), sfreq=4.0, ch_names=("EDA",), kind="eda", unit="uS", start=0.5)

@@ -119,9 +119,9 @@ class Evaluation:
 class Row:
     """A line of the table: mean and SD (n - 1) in per cent over ``n`` folds or people.
 
-    ``is_published`` says whether the protocol is the published one; ``trials`` whether the windows of a trial
-    were averaged first; ``shared`` is the share of test windows, in per cent, of whose trial the training had
-    a part.
+    ``is_published`` says whether the protocol is the published one; ``by_trial`` whether the windows of a
+    trial were averaged first; ``shared`` is the share of test windows, in per cent, of whose trial the
+    training had a part.
     """
 
     evaluation: str

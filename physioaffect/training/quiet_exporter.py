@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from physioaffect.training.quiet_logger import errors_only
 
 __all__ = ["quiet_exporter"]
 
@@ -13,14 +14,6 @@ __all__ = ["quiet_exporter"]
 @contextmanager
 def quiet_exporter() -> Iterator[None]:
     """Keep torch's notes to its own developers, and to users of torchvision, from ours."""
-    log = logging.getLogger("torch.onnx._internal.exporter._registration")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning
-            )
-            yield
-    finally:
-        log.setLevel(before)
+    with errors_only("torch.onnx._internal.exporter._registration"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
+        yield

@@ -167,6 +167,63 @@ def test_a_changed_file_or_recipe_never_gives_old_numbers(tmp_path):
     assert sorted(item.name for item in out.iterdir()) == ["s0001", "s0002", "s0003", "s0004", "zarr.json"]
 
 
+def test_another_recipe_is_told_and_leaves_nothing_of_the_old_one(tmp_path, caplog):
+    dataset, read = made(tmp_path / "raw")
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    save_features(dataset, tmp_path / "raw", RECIPE, out, subjects=["1"])
+    assert caplog.messages == []
+    assert (out / "s0002").exists()
+    other = replace(RECIPE, windows=Windowing(duration=5))
+    save_features(dataset, tmp_path / "raw", other, out, subjects=["1"])
+    [told] = caplog.messages
+    assert told == f"The features in {out} are of another recipe: those of all people are replaced."
+    assert sorted(item.name for item in out.iterdir()) == ["s0001", "zarr.json"]
+    caplog.clear()
+    (tmp_path / "raw" / "4.txt").write_text("9")
+    save_features(dataset, tmp_path / "raw", other, out)
+    assert "are of other source files, or of files since changed" in caplog.text
+    assert read[-4:] == ["1", "2", "3", "4"]
+
+
+def test_features_of_another_data_set_are_left_alone(tmp_path):
+    dataset, _ = made(tmp_path / "raw")
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    before = data_files(out)
+    with pytest.raises(RunError, match=r"out\.zarr holds features of made, and these are of else\. Choose"):
+        save_features(replace(dataset, name="else"), tmp_path / "raw", RECIPE, out, subjects=["1"])
+    assert data_files(out) == before
+
+
+@pytest.mark.parametrize(
+    ("subjects", "said"),
+    [
+        ([], r"There is nothing to store .* subjects names nobody: leave it out for all"),
+        (["2"], "There is nothing to store"),
+    ],
+)
+def test_who_gives_nothing_leaves_no_store(tmp_path, subjects, said):
+    def broken(trial: Trial) -> Trial:
+        raise DataError("The electrodes fell off.")
+
+    dataset, _ = made(tmp_path / "raw", change=broken)
+    with pytest.raises(DataError, match=said):
+        save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "none.zarr", subjects=subjects)
+    assert not (tmp_path / "none.zarr").exists()
+
+
+def test_who_gives_nothing_leaves_what_others_gave(tmp_path):
+    def broken(trial: Trial) -> Trial:
+        if trial.subject == "2":
+            raise DataError("The electrodes fell off.")
+        return trial
+
+    dataset, _ = made(tmp_path / "raw", change=broken)
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr", subjects=["1"])
+    with pytest.raises(DataError, match="There is nothing to store"):
+        save_features(dataset, tmp_path / "raw", RECIPE, out, subjects=["2"])
+    assert set(open_features(out)["subject"].values) == {"1"}
+
+
 def test_a_group_of_another_recipe_is_not_returned(tmp_path):
     dataset, _ = made(tmp_path / "raw")
     out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
@@ -194,7 +251,7 @@ def test_files_that_change_while_they_are_read_are_refused(tmp_path):
     dataset, _ = made(tmp_path / "raw", change=meddle)
     with pytest.raises(DataError, match=r"changed while they were read\. Make the features anew"):
         save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
-    with pytest.raises(DataError, match="not finished"):
+    with pytest.raises(DataError, match=r"holds no features|not finished"):
         open_features(tmp_path / "out.zarr")
 
 

@@ -24,6 +24,8 @@ def test_the_page_runs_and_its_table_is_what_comes_out(tmp_path, monkeypatch, ca
             exec(compile(block, "docs/reproduce.md", "exec"), {})
             continue
         for line in block.splitlines():
+            if "path/to" in line:
+                continue  # Data sets that nobody may pass on.
             program, *arguments = shlex.split(line, comments=True)
             assert program == "physioaffect"
             if "reproduce" in arguments and "--quick" not in arguments:

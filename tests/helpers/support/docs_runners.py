@@ -7,6 +7,7 @@ PROGRAMS = [
     "docs/how-to/add-a-data-set.md",
     "docs/how-to/add-a-feature.md",
     "docs/how-to/add-a-network.md",
+    "docs/how-to/fit-in.md",
     "docs/how-to/gpu.md",
     "docs/networks/dgcnn.md",
     "docs/networks/gcbnet.md",
