@@ -27,7 +27,7 @@ def test_every_session_has_a_line_and_pictures(study):
     for who in ("S01", "S02", "S03", "S05"):
         assert f">{who}</a></th>" in html
     assert html.count("<article") == 6
-    assert "5 people · 6 sessions" in html.replace("\u202f", " ")
+    assert "5 people · 6 sessions · 15.3 minutes" in html.replace("\u202f", " ")
     assert html.count("2022-02-07 10:27:41 UTC") == 1
     # Six signals of each E4 session, and one of the clip.
     assert html.count('class="signal"') == 5 * 6 + 1
