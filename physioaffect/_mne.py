@@ -22,6 +22,8 @@ MNE_TYPES = {
 }
 # MNE has skin conductance in siemens, we in microsiemens; where its unit is not known it is "misc".
 _EDA_TYPE, _SIEMENS = "gsr", 1e-6
+# Skin has 1 to 40 microsiemens; what seems to have a thousand is in another unit than its type says.
+_MOST_EDA = 1e3
 _REASONS = {f"bad_{flag.name.lower()}": flag for flag in Flag if flag.name}
 
 
@@ -49,11 +51,25 @@ def samples_of(signal: Signal) -> NDArray[np.float64]:
 
 
 class Found(NamedTuple):
-    """Places of the channels of a kind, our unit, and what brings MNE's numbers to it."""
+    """Places of the channels of a kind, our unit, and whether MNE's numbers are siemens."""
 
     picks: list[int]
     unit: str
-    factor: float
+    is_siemens: bool
+
+    def in_our_unit(self, data: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Bring MNE's numbers to our unit; `ValueError` if they cannot be siemens."""
+        if not self.is_siemens:
+            return data
+        data = data / _SIEMENS
+        present = np.abs(data[np.isfinite(data)])
+        if present.size and (usual := float(np.median(present))) > _MOST_EDA:
+            raise ValueError(
+                f"skin conductance of {usual:g} microsiemens, in the median: a channel of type {_EDA_TYPE!r} "
+                "is in siemens, and these seem to be microsiemens already. Divide them by a million "
+                f"(apply_function(lambda x: x * 1e-6, picks={_EDA_TYPE!r})), or set the type 'misc'."
+            )
+        return data
 
 
 def find(kind: str, present: Sequence[str], mend: str) -> Found:
@@ -65,7 +81,7 @@ def find(kind: str, present: Sequence[str], mend: str) -> Found:
     if not picks:
         wanted = f"{_EDA_TYPE!r} or {mne_type!r}" if kind == "eda" else repr(mne_type)
         raise ValueError(f"no channel of type {wanted}, only {', '.join(sorted(set(present)))}. {mend}")
-    return Found(picks, unit or "au", 1 / _SIEMENS if mne_type == _EDA_TYPE else 1.0)
+    return Found(picks, unit or "au", mne_type == _EDA_TYPE)
 
 
 def to_mne(signal: Signal) -> mne.io.RawArray:
@@ -85,11 +101,11 @@ def to_mne(signal: Signal) -> mne.io.RawArray:
 def from_mne(raw: mne.io.BaseRaw, *, kind: str = "eeg") -> Signal:
     """See `Signal.from_mne`."""
     try:
-        picks, unit, factor = find(kind, raw.get_channel_types(), "Set the types with raw.set_channel_types.")
+        found = find(kind, raw.get_channel_types(), "Set the types with raw.set_channel_types.")
+        data = found.in_our_unit(raw.get_data(picks=found.picks))
     except ValueError as error:
         raise ValueError(f"The recording has {error}") from None
-    data = raw.get_data(picks=picks) * factor
-    names = tuple(raw.ch_names[index] for index in picks)
+    names = tuple(raw.ch_names[index] for index in found.picks)
     for row, name in enumerate(names):
         if name in raw.info["bads"]:
             data[row] = np.nan
@@ -103,4 +119,4 @@ def from_mne(raw: mne.io.BaseRaw, *, kind: str = "eeg") -> Signal:
         first, last = (max(round(edge * sfreq), 0) for edge in (onset, onset + note["duration"]))
         # MNE's own reasons are free text; without a name of ours they count as movement, the usual one.
         flags[first:last] |= np.uint8(_REASONS.get(note["description"].lower(), Flag.MOTION))
-    return Signal(data=data, sfreq=sfreq, ch_names=names, kind=kind, unit=unit, flags=flags)
+    return Signal(data=data, sfreq=sfreq, ch_names=names, kind=kind, unit=found.unit, flags=flags)

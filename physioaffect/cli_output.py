@@ -56,7 +56,7 @@ def plain(text: str, style: str = "") -> Text:
 
 
 class _Notices(logging.Handler):
-    """Prints what features log; what evaluate logs of people left out is in its own table."""
+    """Prints what the package logs, with what a terminal would obey escaped."""
 
     def emit(self, record: logging.LogRecord) -> None:
         ERR.print(plain(f"Note: {record.getMessage()}", style="yellow"), soft_wrap=True)
@@ -64,8 +64,8 @@ class _Notices(logging.Handler):
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn an error that the user can mend into a paragraph and exit code 2; print what features warn of."""
-    log, notices = logging.getLogger("physioaffect.features"), _Notices(logging.WARNING)
+    """Turn an error that the user can mend into a paragraph and exit code 2; print what is warned of."""
+    log, notices = logging.getLogger("physioaffect"), _Notices(logging.WARNING)
     log.addHandler(notices)
     try:
         yield
@@ -73,8 +73,8 @@ def plain_errors() -> Iterator[None]:
         _refuse(_FOREIGN_ADVICE.sub("", str(error)))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        mend = _MENDS.get(error.errno or 0, "Name another file or folder")
-        _refuse(f"{where}{error.strerror or error}. {mend}.")
+        mend = f" {_MENDS[error.errno]}." if error.errno in _MENDS else ""
+        _refuse(f"{where}{error.strerror or error}.{mend}")
     finally:
         log.removeHandler(notices)
 

@@ -124,14 +124,13 @@ def _data_of(epochs: mne.BaseEpochs, kind: str) -> tuple[np.ndarray[Any, Any], t
     if kind not in KINDS:
         raise DataError(f"Unknown kind of signal {kind!r}: use some of {', '.join(KINDS)}.")
     try:
-        mend = "Set the types with epochs.set_channel_types."
-        picks, unit, factor = find(kind, epochs.get_channel_types(), mend)
+        found = find(kind, epochs.get_channel_types(), "Set the types with epochs.set_channel_types.")
+        data = found.in_our_unit(epochs.get_data(picks=found.picks, copy=True))
     except ValueError as error:
         raise DataError(f"The epochs have {error}") from None
-    names = tuple(epochs.ch_names[index] for index in picks)
-    data = epochs.get_data(picks=picks, copy=True) * factor
+    names = tuple(epochs.ch_names[index] for index in found.picks)
     data[:, [name in epochs.info["bads"] for name in names]] = np.nan
-    return data, names, unit
+    return data, names, found.unit
 
 
 def trials_to_epochs(

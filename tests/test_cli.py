@@ -1,4 +1,5 @@
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -6,6 +7,7 @@ import sys
 import pytest
 from support.cli import call
 
+from physioaffect.cli_output import plain_errors
 from physioaffect.datasets import DATASETS, FACE_SETS, FAMILIES_OF_DATASETS, get_any
 
 
@@ -274,6 +276,15 @@ def test_what_a_terminal_would_obey_is_escaped(tmp_path):
     assert code == 2
     assert "\x1b" not in complaint
     assert "\\x1b]0;owned\\x07" in complaint.replace(" ", "")
+
+
+@pytest.mark.parametrize("of", ["evaluation.evaluating", "features.store"])
+def test_what_is_logged_of_files_is_escaped_too(capsys, of):
+    """With --json nothing below a table says who was left out, so the log does."""
+    with plain_errors():
+        logging.getLogger(f"physioaffect.{of}").warning("Left out: S01. It has EEG \x1b]0;owned\x07.")
+    told = capsys.readouterr().err
+    assert told.split() == ["Note:", "Left", "out:", "S01.", "It", "has", "EEG", "\\x1b]0;owned\\x07."]
 
 
 @pytest.mark.parametrize("name", ["sim[/x]y", "sim[red]y", "sim:x:y"])

@@ -146,6 +146,12 @@ def test_skin_conductance_is_in_siemens_in_epochs_and_comes_back_in_microsiemens
     np.testing.assert_allclose(again.signal("eda").data, 2.5)
 
 
+def test_microsiemens_under_the_type_of_siemens_are_refused():
+    epochs = mne.EpochsArray(np.full((1, 1, 50), 5.0), mne.create_info(["EDA"], 4.0, "gsr"), verbose="error")
+    with pytest.raises(DataError, match=r"The epochs have skin conductance of 5e\+06 microsiemens"):
+        epochs_to_trials(epochs, dataset="own", subject="S1", kinds=("eda",))
+
+
 def test_an_unknown_unit_is_refused():
     with pytest.raises(ValueError, match="MNE keeps eeg in V, this signal is in 'au'"):
         trials_to_epochs([one(unit="au")])

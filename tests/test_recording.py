@@ -154,6 +154,14 @@ def test_skin_conductance_is_in_siemens_in_mne_and_comes_back_in_microsiemens() 
     np.testing.assert_allclose(back.data, signal.data, rtol=1e-12)
 
 
+def test_microsiemens_under_the_type_of_siemens_are_refused() -> None:
+    raw = mne.io.RawArray(np.full((1, 100), 5.0), mne.create_info(["EDA"], 4.0, "gsr"), verbose="error")
+    with pytest.raises(ValueError, match=r"conductance of 5e\+06 microsiemens, in the median: .* in siemens"):
+        Signal.from_mne(raw, kind="eda")
+    mended = raw.apply_function(lambda x: x * 1e-6, picks="gsr")
+    np.testing.assert_allclose(Signal.from_mne(mended, kind="eda").data, 5.0)
+
+
 def test_skin_conductance_of_an_unknown_unit_is_misc_there_and_back() -> None:
     signal = make_signal(kind="eda", unit="au")
     raw = signal.to_mne()

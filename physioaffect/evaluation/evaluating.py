@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from numbers import Integral
 from pathlib import Path
 from typing import Any, get_args
 
@@ -230,8 +231,8 @@ def _warn_of(exclusions: Sequence[Exclusion]) -> None:
 
 def _check_options(**options: Any) -> None:
     n_jobs = options["n_jobs"]
-    if not isinstance(n_jobs, int) or n_jobs < -1 or n_jobs == 0:
-        raise ProtocolError(f"n_jobs must be a whole number from 1, or -1 for all cores, got {n_jobs!r}.")
+    if not isinstance(n_jobs, Integral) or n_jobs == 0:
+        raise ProtocolError(f"n_jobs must be a whole number, 1 or more, or -1 for all cores, got {n_jobs!r}.")
     for name in ("seed", "permutations"):
         if not isinstance(options[name], int) or options[name] < 0:
             raise ProtocolError(f"{name} must be a whole number from 0, got {options[name]!r}.")

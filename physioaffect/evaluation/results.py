@@ -75,7 +75,8 @@ class Result:
         Of tuned models: every setting that was tried in each fold, its score, and which was chosen.
     path : Path
         The folder. Where `evaluate` was given no ``out`` it is a temporary one, which is removed when nothing
-        holds the result or a copy of it any more, or when Python ends: copy it to keep it.
+        holds the result or a copy of it any more, or when Python ends: copy it to keep it. A result that is
+        sent to another process takes its numbers along, not that folder.
     """
 
     run: dict[str, Any]

@@ -30,10 +30,8 @@ from physioaffect.features.smoothing import Smoothing
 from physioaffect.features.spectral import BandPower, SpectralEntropy
 from physioaffect.features.temperature import Temperature
 from physioaffect.features.topomap import TopographicMap
-from physioaffect.signals.beats import BeatsFromECG, BeatsFromPPG, BeatsOfHeart
-from physioaffect.signals.cardiac import SLOWEST_ECG_HZ
+from physioaffect.signals.beats import SLOWEST_HZ, BeatsFromECG, BeatsFromPPG, BeatsOfHeart
 from physioaffect.signals.eeg import EEGCleaning
-from physioaffect.signals.ppg import SLOWEST_PPG_HZ
 from physioaffect.signals.quality import MarkQuality
 from physioaffect.windows import Windowing
 
@@ -105,8 +103,7 @@ def usual_cleaning(dataset: DataSet) -> tuple[Step, ...]:
 
 def _of_heart(dataset: DataSet) -> set[str]:
     """The signals in which beats can be found."""
-    slowest = {"ecg": SLOWEST_ECG_HZ, "ppg": SLOWEST_PPG_HZ}
-    return {name for name, least in slowest.items() if dataset.sfreqs.get(name, 0.0) >= least}
+    return {name for name, least in SLOWEST_HZ.items() if dataset.sfreqs.get(name, 0.0) >= least}
 
 
 def _finders(steps: Sequence[Step]) -> list[BeatsFromECG | BeatsFromPPG]:
@@ -147,8 +144,9 @@ def _instead(lacking: Sequence[str]) -> str:
     if not {"ibi", "hr"} & set(lacking):
         return ""
     return (
-        f" Beats are found in an ecg of {SLOWEST_ECG_HZ:g} Hz or a ppg of {SLOWEST_PPG_HZ:g} Hz or more; "
-        "BeatsFromECG(rate_sfreq=1) or BeatsFromPPG(rate_sfreq=1) among the cleaning steps makes hr of them."
+        f" Beats are found in an ecg of {SLOWEST_HZ['ecg']:g} Hz or a ppg of {SLOWEST_HZ['ppg']:g} Hz or "
+        "more; BeatsFromECG(rate_sfreq=1) or BeatsFromPPG(rate_sfreq=1) among the cleaning steps makes hr of "
+        "them."
     )
 
 

@@ -79,8 +79,7 @@ class _Part(NamedTuple):
     failure: str | None = None
 
 
-def _of_part(named: tuple[str, Any], dataset: DataSet, recipe: Recipe, keep: str | None) -> _Part:
-    subject, source = named
+def _of_part(subject: str, source: Any, dataset: DataSet, recipe: Recipe, keep: str | None) -> _Part:
     tables: list[TrialTable] = []
     begun: list[datetime | None] = []
     exclusions: list[Exclusion] = []
@@ -105,29 +104,29 @@ def _of_part(named: tuple[str, Any], dataset: DataSet, recipe: Recipe, keep: str
     return _Part(tables, begun, exclusions)
 
 
-def _of_subject(subject: str, found: Sequence[_Part], dataset: DataSet, recipe: Recipe) -> SubjectFeatures:
+def _of_subject(subject: str, parts: Sequence[_Part], dataset: DataSet, recipe: Recipe) -> SubjectFeatures:
     """Put the parts of a subject together."""
-    exclusions = [item for part in found for item in part.exclusions]
-    if failures := [part.failure for part in found if part.failure is not None]:
+    exclusions = [item for part in parts for item in part.exclusions]
+    if failures := [part.failure for part in parts if part.failure is not None]:
         return SubjectFeatures(subject, None, (*exclusions, Exclusion(subject=subject, reason=failures[0])))
-    parts = [table for part in found for table in part.tables]
+    tables = [table for part in parts for table in part.tables]
     # Trials of one source are in the order that the data set's makers gave them.
-    if len(found) > 1:
-        parts = in_order_of_time(parts, [began for part in found for began in part.begun])
-    if not parts:
+    if len(parts) > 1:
+        tables = in_order_of_time(tables, [began for part in parts for began in part.begun])
+    if not tables:
         return SubjectFeatures(subject, None, tuple(exclusions))
-    all_columns = [columns(part.families) for part in parts]
+    all_columns = [columns(table.families) for table in tables]
     usual = _usual(Counter(tuple(one.items()) for one in all_columns))
-    for part, one in zip(parts, all_columns, strict=True):
+    for table, one in zip(tables, all_columns, strict=True):
         if one != usual:
-            reason, odd = difference(one, usual), str(part.labels["trial"])
+            reason, odd = difference(one, usual), str(table.labels["trial"])
             exclusions.append(Exclusion(subject=subject, trial=odd, reason=reason))
             if not dataset.is_raw_export:
                 return SubjectFeatures(subject, None, tuple(exclusions))
-    parts = [part for part, one in zip(parts, all_columns, strict=True) if one == usual]
-    raw = tuple((part.kept, part.intervals) for part in parts if part.kept is not None)
-    table = join(parts, recipe.smoothing)
-    return SubjectFeatures(subject, table, (*exclusions, *channels_without_values(table)), raw)
+    alike = [table for table, one in zip(tables, all_columns, strict=True) if one == usual]
+    raw = tuple((table.kept, table.intervals) for table in alike if table.kept is not None)
+    features = join(alike, recipe.smoothing)
+    return SubjectFeatures(subject, features, (*exclusions, *channels_without_values(features)), raw)
 
 
 def _needed(dataset: DataSet, source: Any, recipe: Recipe, keep: str | None) -> Any:
@@ -190,8 +189,8 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
     chosen = tuple(sources)
     done: Iterable[SubjectFeatures]
     if dataset.is_split_by_subject and (n_jobs != 1 or client is not None):
-        parts = {subject: dataset.parts(source) for subject, source in sources.items()}
-        done = _several(parts, (dataset, recipe, keep), n_jobs, client)
+        split = {subject: dataset.parts(source) for subject, source in sources.items()}
+        done = _several(split, (dataset, recipe, keep), n_jobs, client)
     else:
         done = (_one(subject, sources.pop(subject), (dataset, recipe, keep)) for subject in chosen)
     tell = progress or silent
@@ -203,23 +202,42 @@ def extract_subjects(  # noqa: PLR0913  All options are named.
 
 def _one(subject: str, source: Any, shared: tuple[DataSet, Recipe, str | None]) -> SubjectFeatures:
     dataset, recipe, _ = shared
-    found = [_of_part((subject, part), *shared) for part in dataset.parts(source)]
-    return _of_subject(subject, found, dataset, recipe)
+    parts = [_of_part(subject, part, *shared) for part in dataset.parts(source)]
+    return _of_subject(subject, parts, dataset, recipe)
+
+
+class _Piece(NamedTuple):
+    """What one process works on: a subject, or a part of one."""
+
+    subject: str
+    source: Any
+    is_whole: bool
+
+
+def _of_piece(piece: _Piece, dataset: DataSet, recipe: Recipe, keep: str | None) -> SubjectFeatures | _Part:
+    part = _of_part(piece.subject, piece.source, dataset, recipe, keep)
+    # Joining and smoothing take as long as many features do, so these are done side by side too.
+    return _of_subject(piece.subject, [part], dataset, recipe) if piece.is_whole else part
 
 
 def _several(
-    parts: Mapping[str, Sequence[Any]],
+    split: Mapping[str, Sequence[Any]],
     shared: tuple[DataSet, Recipe, str | None],
     n_jobs: int,
     client: Any,
 ) -> Iterator[SubjectFeatures]:
     dataset, recipe, _ = shared
-    named = [(subject, part) for subject, own in parts.items() for part in own]
+    pieces = [
+        _Piece(subject, source, is_whole=len(own) == 1) for subject, own in split.items() for source in own
+    ]
     # Where the others are threads of this process, each has a core, and takes no more.
     with computing_elsewhere(max(effective_n_jobs(n_jobs) - 1, 0)), one_blas_thread():
-        done = run_all(_of_part, named, shared, n_jobs=n_jobs, client=client, is_ordered=True)
-        for subject, own in parts.items():
-            yield _of_subject(subject, [*islice(done, len(own))], dataset, recipe)
+        done = run_all(_of_piece, pieces, shared, n_jobs=n_jobs, client=client, is_ordered=True)
+        for subject, own in split.items():
+            made = [*islice(done, len(own))]
+            parts = [one for one in made if isinstance(one, _Part)]
+            whole = [one for one in made if isinstance(one, SubjectFeatures)]
+            yield whole[0] if whole else _of_subject(subject, parts, dataset, recipe)
 
 
 def extract(  # noqa: PLR0913  All options are named.

@@ -22,9 +22,12 @@ from physioaffect.signals.beat_intervals import (
     beats_from_ppg,
     heart_rate,
 )
+from physioaffect.signals.cardiac import SLOWEST_ECG_HZ
+from physioaffect.signals.ppg import SLOWEST_PPG_HZ
 
 __all__ = [
     "CONTEXT_S",
+    "SLOWEST_HZ",
     "Beats",
     "BeatsFromECG",
     "BeatsFromPPG",
@@ -35,6 +38,9 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+# Samples per second that a signal must have for beats to be found in it.
+SLOWEST_HZ = {"ecg": SLOWEST_ECG_HZ, "ppg": SLOWEST_PPG_HZ}
 
 _NO_BEATS = Beats(np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_))
 
@@ -240,8 +246,9 @@ class BeatsOfHeart:
 
     Notes
     -----
-    For recordings of several devices in one table. In a trial in which neither holds a sample no beats are
-    found: its ``ibi`` is empty, and ``hr``, if the one that it has would make one, is NaN.
+    For recordings of several devices in one table. An ECG that is too slow for beats is passed over, if there
+    is a pulse wave that is not. In a trial in which neither holds a sample no beats are found: its ``ibi`` is
+    empty, and ``hr``, if the one that it has would make one, is NaN.
     """
 
     name: ClassVar[str] = "beats"
@@ -274,4 +281,5 @@ class BeatsOfHeart:
         if not recorded:
             # Nothing is looked for: it may be days of nothing, or at a rate at which there are no beats.
             return _with_beats(trial, there[0], _NO_BEATS, steps[there[0]])
-        return steps[recorded[0]](trial)
+        fast = [name for name in recorded if trial.signal(name).sfreq >= SLOWEST_HZ[name]]
+        return steps[(fast or recorded)[0]](trial)

@@ -84,7 +84,7 @@ def test_every_recording_is_a_task_and_is_read_once(tmp_path: Path, monkeypatch:
     read: list[str] = []
 
     def noted(function: Any, items: Any, *rest: Any, **how: Any) -> Any:
-        tasks.append([f"{who}: {', '.join(one.name for one in part.recordings)}" for who, part in items])
+        tasks.append([f"{who}: {', '.join(one.name for one in part.recordings)}" for who, part, *_ in items])
         return run_all(function, items, *rest, **how)
 
     def counted(paths: Any, **how: Any) -> Any:

@@ -31,8 +31,8 @@ OPTIONS: dict[str, Any] = {"models": ["lda"], "protocols": ["loso"], "permutatio
         ({"subjects": "S1"}, r"subjects must be a list of names, got 'S1'\."),
         ({"subjects": []}, "subjects names nobody: name some of S1, S2, S3, S4, or leave it out"),
         ({"subjects": [1, 2]}, r"subjects must be a list of names, got \[1, 2\]"),
-        ({"n_jobs": 0}, "n_jobs must be a whole number from 1, or -1 for all cores, got 0"),
-        ({"n_jobs": 1.5}, "n_jobs must be a whole number from 1, or -1 for all cores, got 1.5"),
+        ({"n_jobs": 0}, "n_jobs must be a whole number, 1 or more, or -1 for all cores, got 0"),
+        ({"n_jobs": 1.5}, "n_jobs must be a whole number, 1 or more, or -1 for all cores, got 1.5"),
         ({"root": "somewhere"}, "A feature table lies in no folder, got root='somewhere'. Leave root out"),
     ],
 )

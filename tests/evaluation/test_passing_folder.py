@@ -15,8 +15,6 @@ from support.tables import VALENCE, feature_table
 
 from physioaffect.errors import ProtocolError
 from physioaffect.evaluation import Result, evaluate
-from physioaffect.evaluation.running import passing_folder
-from physioaffect.evaluation.running.passing_folder import PassingFolder
 
 
 @pytest.fixture
@@ -95,8 +93,21 @@ def test_it_goes_with_the_interpreter(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_forked_child_does_not_take_it_away(temporary):
-    kept = PassingFolder()
-    assert kept.path.parent == temporary
-    passing_folder._remove(kept.path, os.getpid() + 1)
-    assert kept.path.is_dir()
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_does_not_take_it_away():
+    """In a process of its own: the child has a copy of all objects, and drops them when it ends."""
+    script = (
+        "import os, sys\n"
+        "from physioaffect.evaluation.running.passing_folder import PassingFolder\n"
+        "kept = PassingFolder()\n"
+        "path = kept.path\n"
+        "if os.fork() == 0:\n"
+        "    del kept\n"
+        "    sys.exit()\n"
+        "os.wait()\n"
+        "before = path.is_dir()\n"
+        "del kept\n"
+        "print(before, path.is_dir())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 
 from physioaffect.data_set import DataSet, Task
 from physioaffect.datasets import EEGMAT
@@ -19,7 +20,9 @@ from physioaffect.features import (
     concatenate,
     default_recipe,
     extract,
+    extraction,
 )
+from physioaffect.parallel import run_all
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Windowing
 
@@ -256,3 +259,19 @@ def test_a_reader_is_asked_for_no_more_than_the_recipe_reads(change, keep, asked
     found = extract(dataset, Path(), replace(RECIPE, **change), keep=keep)
     assert found.features.sizes["window"] == 60
     assert calls == ([] if asked is None else [asked] * 4)
+
+
+def test_what_a_subject_is_joined_of_is_joined_where_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joining and smoothing take as long as many features: one process alone would hold up the others."""
+    made_there: list[object] = []
+
+    def noted(*args: Any, **how: Any) -> Iterator[Any]:
+        for one in run_all(*args, **how):
+            made_there.append(one)
+            yield one
+
+    monkeypatch.setattr(extraction, "run_all", noted)
+    with parallel_config(backend="threading"):
+        found = extract(made(), "", RECIPE, n_jobs=2)
+    assert [type(one) for one in made_there] == [extraction.SubjectFeatures] * 4
+    assert found.features.identical(extract(made(), "", RECIPE).features)

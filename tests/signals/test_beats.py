@@ -430,6 +430,15 @@ def test_of_two_devices_each_gets_the_rate_of_its_own_heart() -> None:
     assert chest.tags == ("heart rate made of the beats in its ecg",)
 
 
+def test_an_ecg_too_slow_for_beats_does_not_hide_a_pulse_wave() -> None:
+    pulse = trial_of(ppg_of(np.arange(0.5, 59, 0.6), sfreq=64.0, duration=60), "ppg", sfreq=64.0)
+    slow = trial_of(np.sin(np.arange(1500) / 4), "ecg", sfreq=25.0)
+    made = HEART(replace(pulse, signals={**slow.signals, **pulse.signals}))
+    assert np.nanmedian(made.signal("hr").data) == pytest.approx(100, abs=0.5)
+    with pytest.raises(DataError, match="ECG sampled at 25 Hz"):
+        HEART(slow)
+
+
 def test_where_no_heart_was_recorded_there_is_a_rate_without_numbers() -> None:
     # Slower than beats can be found in, and all missing: nothing is looked for.
     nothing = trial_of(np.full(600, np.nan), "ppg", sfreq=10.0)
