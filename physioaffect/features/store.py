@@ -22,7 +22,7 @@ from typing import Any
 
 from physioaffect.data_folder import data_folder
 from physioaffect.data_set import DataSet
-from physioaffect.errors import DataError, PhysioaffectError, RunError
+from physioaffect.errors import DataError, PhysioaffectError
 from physioaffect.features._threads import computing_elsewhere
 from physioaffect.features.extraction import (
     SubjectFeatures,
@@ -36,6 +36,7 @@ from physioaffect.features.store_folder import (
     Pending,
     StoreFolder,
     exclusions_of,
+    refuse_another_study,
     refuse_strangers,
     shape_of,
 )
@@ -86,7 +87,9 @@ def save_features(  # noqa: PLR0913  All options are named.
 
     Given again, also after an interruption, it makes only what is missing. If the recipe or a source file
     has changed since, it says so (`logging`, a warning), makes everything anew, and removes what was made
-    before, also of people not asked for now. Several processes may write one store.
+    before, also of people not asked for now (while another process writes into the store, a later call does).
+    Several processes may write one store of one recipe, of the same people or of others; of two recipes at
+    once, the one that finishes first stays.
 
     Parameters
     ----------
@@ -107,8 +110,9 @@ def save_features(  # noqa: PLR0913  All options are named.
     DataError
         As `extract` does, or if the source files changed meanwhile.
     RunError
-        If ``out`` holds something else, also features of another data set, which is left alone; or if it
-        cannot be written.
+        If ``out`` holds something else, which is left alone: also features of another data set, or of people
+        of whom this one has nobody (another study; one whose people have the same names is only warned of).
+        Or if another process finishes features of another recipe there first, or if it cannot be written.
 
     Notes
     -----
@@ -136,6 +140,7 @@ def save_features(  # noqa: PLR0913  All options are named.
     with ThreadPoolExecutor(_N_WAITING) as pool, ThreadPoolExecutor(1) as writer:
         source_hash = pool.submit(_hash, dataset, root)
         everyone = dataset.open(root)
+        refuse_another_study(out, dataset.name, everyone)
         # Opened once: some data sets are one file, and opening reads all of it.
         opened = replace(dataset, open=lambda _: everyone)
         chosen = tuple(opened.sources(root, subjects))
@@ -151,7 +156,7 @@ def save_features(  # noqa: PLR0913  All options are named.
 
         publishing: list[Future[None]] = []
         with _closing(store, writer, publishing):
-            if (about := store.attributes()) is None:
+            if (about := store.before) is None:
                 store.declare(made_by(dataset, recipe, "") | {"key": "", "is_finished": False})
             elif about.get("is_finished"):
                 _tell_of_change(out, about, made_by(dataset, recipe, source_hash.result()))
@@ -189,6 +194,7 @@ def save_features(  # noqa: PLR0913  All options are named.
             for future in publishing:
                 future.result()
             found, groups = _contents(store, chosen, key(), strict=strict)
+            store.stop_if_overtaken(key())
             store.declare(made_by(dataset, recipe, source_hash.result()) | found, groups)
             store.sweep(key())
     return out
@@ -197,13 +203,12 @@ def save_features(  # noqa: PLR0913  All options are named.
 @contextmanager
 def _closing(store: StoreFolder, writer: Executor, publishing: list[Future[None]]) -> Iterator[None]:
     """Close a store when all that writes into it has ended; what was new and stayed empty goes."""
-    is_new = store.attributes() is None
     try:
         yield
     except PhysioaffectError:
         writer.shutdown()
         wait(publishing)
-        if is_new:
+        if store.before is None:
             store.forget()
         raise
     finally:
@@ -234,7 +239,7 @@ def _contents(
     for subject in chosen:
         group = store.finished(subject, store_key)
         if group is None:
-            raise RunError(f"Another process writes other features into {store.path}. Choose another place.")
+            raise store.overtaken()
         groups[subject] = group
     exclusions = [item for group in groups.values() for item in exclusions_of(group.attributes)]
     having = {subject: group for subject, group in groups.items() if group.attributes["families"]}

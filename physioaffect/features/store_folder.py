@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Any, NamedTuple
 from physioaffect.data_set import Exclusion
 from physioaffect.errors import DataError, RunError
 from physioaffect.features.extraction import Shape, SubjectFeatures
-from physioaffect.features.stored import FORMAT, MARK, group_key
+from physioaffect.features.stored import FORMAT, GROUP_NAME, MARK, group_key
 from physioaffect.features.zarr_group import (
+    NODE,
     Group,
     below,
     encode_arrays,
@@ -30,11 +30,16 @@ from physioaffect.features.zarr_group import (
 )
 from physioaffect.whole_file import sync_folder
 
-__all__ = ["Pending", "StoreFolder", "exclusions_of", "refuse_strangers", "shape_of"]
+__all__ = [
+    "Pending",
+    "StoreFolder",
+    "exclusions_of",
+    "refuse_another_study",
+    "refuse_strangers",
+    "shape_of",
+]
 
 _PARTIAL = ".partial-"
-_METADATA = "zarr.json"
-_GROUP = re.compile(r"s\d{4,8}", re.ASCII)
 
 # A folder of unfinished groups that nobody has touched for so many seconds is a killed process's.
 _FORGOTTEN = 86_400
@@ -73,17 +78,31 @@ class StoreFolder:
         The groups' names by subject.
     pool : Executor
         Threads that wait for the disk.
+
+    Attributes
+    ----------
+    before : dict or None
+        What the store said of itself when this was made, None if it was new.
     """
 
     @_said_plainly()
     def __init__(self, path: Path, numbers: dict[str, str], pool: Executor) -> None:
         self.path, self.numbers, self.pool = path, numbers, pool
-        path.mkdir(parents=True, exist_ok=True)
+        self._writing: list[Future[None]] = []
+        try:
+            path.mkdir(parents=True)
+            self._has_made = True
+        except FileExistsError:
+            if not path.is_dir():
+                raise
+            self._has_made = False
         for left in path.glob(f"{_PARTIAL}*"):
             with suppress(OSError):
                 if left.stat().st_mtime < time.time() - _FORGOTTEN:
                     shutil.rmtree(left)
         self.partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path))
+        # Only now: who removes a store looks for such folders when the attributes are gone.
+        self.before = self.attributes()
 
     def attributes(self) -> dict[str, Any] | None:
         """What the store says of itself, None if it is new."""
@@ -94,41 +113,70 @@ class StoreFolder:
 
     def close(self) -> None:
         """Remove what nobody needs any more."""
+        # What is written into a folder while it is removed stays, and looks like another process.
+        wait(self._writing)
         shutil.rmtree(self.partial, ignore_errors=True)
 
-    def _groups(self) -> Iterator[Group]:
-        """Every group of ours that is there, also of people who have left the data set."""
-        for folder in sorted(self.path.glob("s*")):
-            with suppress(FileNotFoundError, NotADirectoryError, DataError):
-                if _GROUP.fullmatch(folder.name) and MARK in (found := read_group(folder)).attributes:
-                    yield found
+    def _is_mine(self, store_key: str) -> bool:
+        """Whether the finished store has this key and no other process writes into it."""
+        about = self.attributes() or {}
+        names = [item.name for item in self.path.glob(f"{_PARTIAL}*")]
+        return about.get("key") == store_key and names == [self.partial.name]
 
     def sweep(self, store_key: str) -> None:
-        """Remove the groups of another key: no table has them, and they may be large."""
-        for found in self._groups():
+        """Remove the groups of another key: no table has them, and they may be large.
+
+        While another process writes here they stay, because they may be its own; a later call removes them.
+        """
+        for found in list(_groups(self.path)):
             if _has_key(found, store_key):
                 continue
+            # A process that is at work is not disturbed, not even for a moment.
+            if not self._is_mine(store_key):
+                return
             removed = self.partial / uuid.uuid4().hex
             with suppress(OSError):
                 found.folder.rename(removed)
-                # Another process may have put its group there since: that one goes back.
-                if _has_key(read_group(removed), store_key):
+                # Another process may have begun, or have put its group there, after we looked.
+                is_same = read_group(removed).attributes == found.attributes
+                if not (is_same and self._is_mine(store_key)):
                     removed.rename(found.folder)
 
     def forget(self) -> None:
         """Remove a store in which nobody has features, so that the next call finds the place free."""
-        groups = list(self._groups())
-        ours = {_METADATA, self.partial.name, *(group.folder.name for group in groups)}
+        groups = list(_groups(self.path))
+        # The attributes go last: a process that begins refuses a folder of groups without them.
+        ours = [*(group.folder.name for group in groups), NODE]
         has_features = any(group.attributes.get("families") for group in groups)
         # Another process may be writing here, or a stranger's file lie here: then all of it stays.
-        if has_features or {item.name for item in self.path.iterdir()} != ours:
+        if has_features or {item.name for item in self.path.iterdir()} != {*ours, self.partial.name}:
             return
+        taken = self.partial / uuid.uuid4().hex
         with suppress(OSError):
-            for group in groups:
-                group.folder.rename(self.partial / uuid.uuid4().hex)
-            (self.path / _METADATA).unlink()
+            taken.mkdir()
+            for name in ours:
+                (self.path / name).rename(taken / name)
+        with suppress(OSError):
+            # Another process may have come after we looked: then it finds what it found.
+            if [item.name for item in self.path.iterdir()] != [self.partial.name]:
+                for name in reversed(ours):
+                    if not (self.path / name).exists():
+                        (taken / name).rename(self.path / name)
+                return
             self.close()
-            self.path.rmdir()
+            if self._has_made:
+                self.path.rmdir()
+
+    def stop_if_overtaken(self, store_key: str) -> None:
+        """Stop if another process has finished other features here since this one began."""
+        about = self.attributes() or {}
+        known = (store_key, (self.before or {}).get("key"))
+        if about.get("is_finished") and about.get("key") not in known:
+            raise self.overtaken()
+
+    def overtaken(self) -> RunError:
+        """Two recipes at once in one store: whoever finishes first keeps it."""
+        return RunError(f"Another process writes other features into {self.path}. Choose another place.")
 
     @_said_plainly()
     def declare(self, attributes: dict[str, Any], groups: Sequence[Group] = ()) -> None:
@@ -171,6 +219,7 @@ class StoreFolder:
         arrays = [] if one.features is None else encode_arrays(one.features)
         # Another thread waits for the disk while the next subject is computed.
         writing = self.pool.submit(write_arrays, folder, arrays)
+        self._writing.append(writing)
         shape = Shape({}, 0, "") if one.features is None else Shape.of(one.features)
         families = [] if one.features is None else [str(name) for name in one.features.data_vars]
         exclusions = [asdict(item) for item in one.exclusions]
@@ -208,9 +257,18 @@ class StoreFolder:
 
     def _withdraw(self, store_key: str) -> None:
         """Let the store promise nothing while its groups are replaced: others read its metadata with them."""
+        self.stop_if_overtaken(store_key)
         about = self.attributes() or {}
         if about.get("is_finished") and about.get("key") != store_key:
             self.declare(about | {"key": "", "is_finished": False, "groups": {}, "exclusions": []})
+
+
+def _groups(path: Path) -> Iterator[Group]:
+    """Every group of ours in a store, also of people who have left the data set."""
+    for folder in sorted(path.glob("s*")):
+        with suppress(FileNotFoundError, NotADirectoryError, DataError):
+            if GROUP_NAME.fullmatch(folder.name) and MARK in (found := read_group(folder)).attributes:
+                yield found
 
 
 def _has_key(group: Group, store_key: str) -> bool:
@@ -273,4 +331,22 @@ def refuse_strangers(out: Path, dataset: str) -> None:
         raise RunError(
             f"{out} holds features of {found.get('dataset')}, and these are of {dataset}. Choose another "
             "place to write, or delete it."
+        )
+
+
+def refuse_another_study(out: Path, dataset: str, people: Collection[str]) -> None:
+    """Stop if a store has groups and all are of people who are not in the data set.
+
+    Folders of many studies are read under one name, such as ``wearable``, and numbered people have the same
+    names in many of them: what is refused here is surely another study, what is not may be one.
+    """
+    stored = ""
+    for group in _groups(out):
+        stored = str(group.attributes.get("subject"))
+        if stored in people:
+            return
+    if stored:
+        raise RunError(
+            f"{out} holds features of other people than this {dataset} has, such as {stored}: it is another "
+            "study. Choose another place to write, or delete it."
         )

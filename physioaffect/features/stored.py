@@ -18,13 +18,14 @@ from physioaffect.data_set import Exclusion
 from physioaffect.errors import DataError
 from physioaffect.features.zarr_group import Group, array_file, read_array, read_attributes, read_group
 
-__all__ = ["FORMAT", "MARK", "group_key", "open_features", "read_exclusions"]
+__all__ = ["FORMAT", "GROUP_NAME", "MARK", "group_key", "open_features", "read_exclusions"]
 
 # The attribute that tells our folders from others, and its value: the version of the layout.
 MARK = "physioaffect_features"
 FORMAT = 1
 
-_GROUP = re.compile(r"s\d{4,8}", re.ASCII)
+# The folder of one person.
+GROUP_NAME = re.compile(r"s\d{4,8}", re.ASCII)
 _MADE_BY = ("dataset", "source_hash", "recipe", "physioaffect")
 
 
@@ -61,7 +62,7 @@ def _root(path: Path) -> dict[str, Any]:
         and all(isinstance(subject, str) for subject in groups.values())
         and isinstance(exclusions, list)
     )
-    if not is_whole or not groups or not all(map(_GROUP.fullmatch, groups)):
+    if not is_whole or not groups or not all(map(GROUP_NAME.fullmatch, groups)):
         raise DataError(_damaged(path))
     return about
 

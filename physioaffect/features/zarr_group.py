@@ -27,6 +27,7 @@ from physioaffect.features.zarr_text import decode_texts, encode_texts
 from physioaffect.whole_file import write_all_synced, write_synced
 
 __all__ = [
+    "NODE",
     "Encoded",
     "Group",
     "array_file",
@@ -39,7 +40,8 @@ __all__ = [
     "write_group",
 ]
 
-_NODE = "zarr.json"
+# The file that makes a folder a group or an array, and says what is in it.
+NODE = "zarr.json"
 _TYPES = {"float64", "float32", "int64", "int32", "int16", "int8", "uint8", "bool", "string"}
 _LARGEST_NODE = 64 * 2**20
 _LARGEST_ARRAY = 16 * 2**30
@@ -181,13 +183,13 @@ def _files(folder: Path, arrays: Sequence[Encoded]) -> Iterator[tuple[Path, byte
         path.mkdir()
         yield path / _chunk_name(len(array.node["shape"])), array.chunk
         # A new file's name reaches the disk with its content; `has_all` would miss it if not.
-        yield path / _NODE, _json(array.node)
+        yield path / NODE, _json(array.node)
 
 
 def write_group(folder: Path, attributes: Mapping[str, Any], nodes: Mapping[str, Any]) -> Path:
     """Write what makes a folder a group, with the metadata of all below it; return the file."""
-    write_synced(folder / _NODE, _json(_group_node(attributes, nodes)))
-    return folder / _NODE
+    write_synced(folder / NODE, _json(_group_node(attributes, nodes)))
+    return folder / NODE
 
 
 def _group_node(attributes: Mapping[str, Any], nodes: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,7 +233,7 @@ def _file_size(path: Path) -> int:
 
 
 def _read_node(folder: Path) -> dict[str, Any]:
-    path = folder / _NODE
+    path = folder / NODE
     if _file_size(path) > _LARGEST_NODE:
         raise DataError(f"{path} is larger than {_LARGEST_NODE // 2**20} MiB: it is no group of features.")
     try:
@@ -274,7 +276,7 @@ def read_group(folder: Path) -> Group:
     except (ValueError, KeyError, TypeError, AttributeError):
         is_ours = False
     if not is_ours:
-        raise DataError(_strange(folder / _NODE))
+        raise DataError(_strange(folder / NODE))
     return Group(folder, content["attributes"], nodes)
 
 

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from physioaffect.datasets import EEGMAT
 from physioaffect.errors import DataError, PhysioaffectError, RunError
 from physioaffect.features import SEED_IV_BANDS, DifferentialEntropy, Recipe, default_recipe, extract
 from physioaffect.features.store import save_features
+from physioaffect.features.store_folder import Pending, StoreFolder
 from physioaffect.features.stored import open_features, read_exclusions
+from physioaffect.features.zarr_group import Encoded, write_arrays
 from physioaffect.recording import Signal, Trial
 from physioaffect.windows import Windowing
 
@@ -70,6 +72,45 @@ def made(
         open=lambda root: {path.stem: path for path in sorted(root.glob("*.txt"))},
     )  # fmt: skip
     return dataset, read
+
+
+def broken_for(*subjects: str) -> Callable[[Trial], Trial]:
+    """Make a change that lets nothing of these people be used."""
+
+    def change(trial: Trial) -> Trial:
+        if trial.subject in subjects:
+            raise DataError("The electrodes fell off.")
+        return trial
+
+    return change
+
+
+def just_before_it_is_taken(
+    monkeypatch: pytest.MonkeyPatch, path: Path, meddle: Callable[[], object]
+) -> None:
+    """Let another process act when this group or file of a store is about to be renamed away, once."""
+    rename = Path.rename
+
+    def watched(self: Path, target: Path) -> Path:
+        if self == path:
+            monkeypatch.setattr(Path, "rename", rename)
+            meddle()
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", watched)
+
+
+def once_somebody_is_published(monkeypatch: pytest.MonkeyPatch, meddle: Callable[[], object]) -> None:
+    """Let something happen when the first groups of a store have their place."""
+    publish = StoreFolder.publish
+
+    def watched(self: StoreFolder, waiting: Sequence[Pending], store_key: str) -> None:
+        publish(self, waiting, store_key)
+        if waiting:
+            monkeypatch.setattr(StoreFolder, "publish", publish)
+            meddle()
+
+    monkeypatch.setattr(StoreFolder, "publish", watched)
 
 
 def assert_same(stored: xr.Dataset, exact: xr.Dataset) -> None:
@@ -194,6 +235,92 @@ def test_features_of_another_data_set_are_left_alone(tmp_path):
     assert data_files(out) == before
 
 
+def test_a_store_of_another_study_is_left_alone(tmp_path, caplog):
+    dataset, _ = made(tmp_path / "raw")
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    before = data_files(out)
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "7.txt").write_text("7")
+    study, read = made(tmp_path / "else", n_subjects=0)
+    sentence = r"out\.zarr holds features of other people than this made has, such as 4: it is another study"
+    with pytest.raises(RunError, match=sentence):
+        save_features(study, tmp_path / "else", RECIPE, out)
+    assert data_files(out) == before
+    assert read == []
+    # Somebody of the same name: it may be the same study, which has grown.
+    (tmp_path / "else" / "1.txt").write_text("1")
+    save_features(study, tmp_path / "else", RECIPE, out)
+    assert "are of other source files, or of files since changed" in caplog.text
+    assert set(open_features(out)["subject"].values) == {"1", "7"}
+
+
+def test_who_finishes_before_the_old_groups_go_keeps_all_of_its_own(tmp_path, monkeypatch):
+    dataset, _ = made(tmp_path / "raw")
+    other = replace(RECIPE, windows=Windowing(duration=5))
+    sweep = StoreFolder.sweep
+
+    def late(self: StoreFolder, store_key: str) -> None:
+        monkeypatch.undo()
+        save_features(dataset, tmp_path / "raw", other, tmp_path / "out.zarr")
+        sweep(self, store_key)
+
+    monkeypatch.setattr(StoreFolder, "sweep", late)
+    out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    assert_same(open_features(out), extract(dataset, tmp_path / "raw", other).features)
+
+
+@pytest.mark.parametrize("duration", [2, 4, 5])
+def test_a_group_that_another_process_put_in_the_place_of_an_old_one_goes_back(
+    tmp_path, monkeypatch, duration
+):
+    dataset, _ = made(tmp_path / "raw")
+    old = replace(RECIPE, windows=Windowing(duration=4))
+    out = save_features(dataset, tmp_path / "raw", old, tmp_path / "out.zarr")
+    theirs = replace(RECIPE, windows=Windowing(duration=duration))
+
+    def meddle() -> None:
+        save_features(dataset, tmp_path / "raw", theirs, out)
+
+    just_before_it_is_taken(monkeypatch, out / "s0002", meddle)
+    save_features(dataset, tmp_path / "raw", RECIPE, out, subjects=["1"])
+    assert_same(open_features(out), extract(dataset, tmp_path / "raw", theirs).features)
+
+
+def test_of_two_recipes_at_once_the_first_to_finish_stays_and_the_other_loses_no_work(tmp_path, monkeypatch):
+    dataset, read = made(tmp_path / "raw")
+    other = replace(RECIPE, windows=Windowing(duration=5))
+    out = tmp_path / "out.zarr"
+
+    def overtake() -> None:
+        save_features(dataset, tmp_path / "raw", RECIPE, out, subjects=["1"])
+
+    once_somebody_is_published(monkeypatch, overtake)
+    with pytest.raises(RunError, match=r"Another process writes other features into .*out\.zarr\. Choose"):
+        save_features(dataset, tmp_path / "raw", other, out, subjects=["2", "3"])
+    assert_same(open_features(out), extract(dataset, tmp_path / "raw", RECIPE, subjects=["1"]).features)
+    read.clear()
+    save_features(dataset, tmp_path / "raw", other, out, subjects=["2", "3"])
+    assert read == []
+    assert sorted(item.name for item in out.iterdir()) == ["s0002", "s0003", "zarr.json"]
+
+
+def test_people_written_by_several_processes_of_one_recipe_all_stay(tmp_path):
+    first, _ = made(tmp_path / "raw")
+    out = tmp_path / "out.zarr"
+
+    def overtake(trial: Trial) -> Trial:
+        if trial.subject == "3" and trial.trial == "0":
+            save_features(first, tmp_path / "raw", RECIPE, out, subjects=["1", "4"])
+        return trial
+
+    second, _ = made(tmp_path / "raw", change=overtake)
+    save_features(second, tmp_path / "raw", RECIPE, out, subjects=["2", "3"])
+    whole, read = made(tmp_path / "raw")
+    save_features(whole, tmp_path / "raw", RECIPE, out)
+    assert read == []
+    assert_same(open_features(out), extract(whole, tmp_path / "raw", RECIPE).features)
+
+
 @pytest.mark.parametrize(
     ("subjects", "said"),
     [
@@ -201,27 +328,62 @@ def test_features_of_another_data_set_are_left_alone(tmp_path):
         (["2"], "There is nothing to store"),
     ],
 )
-def test_who_gives_nothing_leaves_no_store(tmp_path, subjects, said):
-    def broken(trial: Trial) -> Trial:
-        raise DataError("The electrodes fell off.")
-
-    dataset, _ = made(tmp_path / "raw", change=broken)
+@pytest.mark.parametrize("is_mine", [False, True])
+def test_who_gives_nothing_leaves_no_store_and_takes_no_folder(tmp_path, subjects, said, is_mine):
+    dataset, _ = made(tmp_path / "raw", change=broken_for("2"))
+    out = tmp_path / "none.zarr"
+    if is_mine:
+        out.mkdir()
     with pytest.raises(DataError, match=said):
-        save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "none.zarr", subjects=subjects)
-    assert not (tmp_path / "none.zarr").exists()
+        save_features(dataset, tmp_path / "raw", RECIPE, out, subjects=subjects)
+    assert out.exists() == is_mine
+    assert not list(tmp_path.glob("none.zarr/*"))
 
 
 def test_who_gives_nothing_leaves_what_others_gave(tmp_path):
-    def broken(trial: Trial) -> Trial:
-        if trial.subject == "2":
-            raise DataError("The electrodes fell off.")
-        return trial
-
-    dataset, _ = made(tmp_path / "raw", change=broken)
+    dataset, _ = made(tmp_path / "raw", change=broken_for("2"))
     out = save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr", subjects=["1"])
     with pytest.raises(DataError, match="There is nothing to store"):
         save_features(dataset, tmp_path / "raw", RECIPE, out, subjects=["2"])
     assert set(open_features(out)["subject"].values) == {"1"}
+
+
+def test_who_gives_nothing_leaves_what_others_gave_meanwhile(tmp_path):
+    first, _ = made(tmp_path / "raw")
+    out = tmp_path / "out.zarr"
+
+    def overtake(trial: Trial) -> Trial:
+        save_features(first, tmp_path / "raw", RECIPE, out, subjects=["1"])
+        raise DataError("The electrodes fell off.")
+
+    dataset, _ = made(tmp_path / "raw", change=overtake)
+    with pytest.raises(DataError, match="There is nothing to store"):
+        save_features(dataset, tmp_path / "raw", RECIPE, out, subjects=["2"])
+    assert set(open_features(out)["subject"].values) == {"1"}
+
+
+@pytest.mark.parametrize("name", [".partial-other/group", "notes/today"])
+@pytest.mark.parametrize("taken", [None, "s0002", "zarr.json"])
+def test_who_gives_nothing_leaves_a_store_that_others_are_in(tmp_path, monkeypatch, name, taken):
+    out = tmp_path / "out.zarr"
+
+    def come() -> None:
+        (out / name).mkdir(parents=True, exist_ok=True)
+
+    def broken(trial: Trial) -> Trial:
+        if taken is None:
+            come()
+        raise DataError("The electrodes fell off.")
+
+    dataset, _ = made(tmp_path / "raw", change=broken)
+    if taken is not None:
+        # They come after this process has looked whether anybody is there.
+        just_before_it_is_taken(monkeypatch, out / taken, come)
+    with pytest.raises(DataError, match="There is nothing to store"):
+        save_features(dataset, tmp_path / "raw", RECIPE, out, subjects=["2"])
+    assert sorted(item.name for item in out.iterdir()) == sorted([name.split("/")[0], "s0002", "zarr.json"])
+    with pytest.raises(DataError, match="not finished"):
+        open_features(out)
 
 
 def test_a_group_of_another_recipe_is_not_returned(tmp_path):
@@ -242,16 +404,30 @@ def test_a_group_of_another_recipe_is_not_returned(tmp_path):
     assert_same(open_features(out), extract(dataset, tmp_path / "raw", RECIPE).features)
 
 
-def test_files_that_change_while_they_are_read_are_refused(tmp_path):
+def test_files_that_change_before_anybody_is_stored_leave_no_store(tmp_path, monkeypatch):
+    def late(folder: Path, arrays: Sequence[Encoded]) -> None:
+        time.sleep(0.2)  # The disk is still at work when the call has failed.
+        folder.mkdir(parents=True, exist_ok=True)
+        write_arrays(folder, arrays)
+
+    monkeypatch.setattr("physioaffect.features.store_folder.write_arrays", late)
+
     def meddle(trial: Trial) -> Trial:
-        if trial.subject == "3":
-            (tmp_path / "raw" / "1.txt").write_text("1.25")
+        (tmp_path / "raw" / "1.txt").write_text("1.25")
         return trial
 
     dataset, _ = made(tmp_path / "raw", change=meddle)
     with pytest.raises(DataError, match=r"changed while they were read\. Make the features anew"):
         save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
-    with pytest.raises(DataError, match=r"holds no features|not finished"):
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_files_that_change_while_they_are_read_are_refused(tmp_path, monkeypatch):
+    dataset, _ = made(tmp_path / "raw")
+    once_somebody_is_published(monkeypatch, lambda: (tmp_path / "raw" / "1.txt").write_text("1.25"))
+    with pytest.raises(DataError, match=r"changed while they were read\. Make the features anew"):
+        save_features(dataset, tmp_path / "raw", RECIPE, tmp_path / "out.zarr")
+    with pytest.raises(DataError, match="not finished"):
         open_features(tmp_path / "out.zarr")
 
 
