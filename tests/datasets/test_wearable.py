@@ -194,7 +194,7 @@ def test_a_broken_file_stops_nobody_else(tmp_path):
     assert all("not a readable zip" in one.reason for one in left)
     recipe = default_recipe(dataset, families=["eda", "temperature"])
     with parallel_config(backend="threading"):
-        out = save_features(dataset, tmp_path, recipe, tmp_path.with_name("out.zarr"), n_jobs=2)
+        out = save_features(dataset, tmp_path, recipe, tmp_path.with_name(f"{tmp_path.name}.zarr"), n_jobs=2)
     table = open_features(out)
     assert sorted(set(table["subject"].values.tolist())) == ["S01", "S03", "S04"]
     assert [(one.subject, one.trial) for one in read_exclusions(out)] == [("S02", ""), ("S04", "b.zip")]
@@ -212,7 +212,10 @@ def test_a_session_of_three_seconds_is_left_out_as_expected(tmp_path):
     lengths = {trial.signal(name).duration for name in ("acc", "ppg", "eda", "temperature")}
     assert lengths == {trial.duration} == {3.0}
     out = save_features(
-        dataset, tmp_path, default_recipe(dataset, families=["eda"]), tmp_path.with_name("out.zarr")
+        dataset,
+        tmp_path,
+        default_recipe(dataset, families=["eda"]),
+        tmp_path.with_name(f"{tmp_path.name}.zarr"),
     )
     [left] = read_exclusions(out)
     assert (left.subject, left.expected) == ("S01", True)
@@ -233,7 +236,9 @@ def test_one_table_holds_devices_with_different_signals(tmp_path):
     assert np.isnan(nothing.data).all()
     assert (nothing.flags == Flag.GAP).all()
     recipe = default_recipe(dataset, families=["eda", "temperature"], cleaning=())
-    table = open_features(save_features(dataset, tmp_path, recipe, tmp_path.with_name("out.zarr")))
+    table = open_features(
+        save_features(dataset, tmp_path, recipe, tmp_path.with_name(f"{tmp_path.name}.zarr"))
+    )
     own = table.isel(window=np.flatnonzero(table["subject"].values == "clip"))
     assert np.isnan(own["temperature"].values).all()
     np.testing.assert_allclose(own["eda"].sel(eda_feature="mean").values, 3.25, rtol=1e-6)
@@ -262,14 +267,14 @@ def test_a_map_may_be_passed(tmp_path):
 
 
 def test_names_that_no_text_can_hold_are_shown_all_the_same(tmp_path):
-    write_zip(tmp_path / "good.zip", 70)
-    (tmp_path / "good.zip").rename(tmp_path / os.fsdecode(b"S\xff.zip"))
-    dataset = wearable(tmp_path)
-    [trial] = dataset.read(tmp_path)
+    root = tmp_path / "in"
+    write_zip(root / "good.zip", 70)
+    (root / "good.zip").rename(root / os.fsdecode(b"S\xff.zip"))
+    dataset = wearable(root)
+    [trial] = dataset.read(root)
     assert (trial.subject, trial.trial) == ("S\ufffd", "S\ufffd.zip")
-    out = save_features(
-        dataset, tmp_path, default_recipe(dataset, families=["eda"]), tmp_path.with_name("out.zarr")
-    )
+    recipe = default_recipe(dataset, families=["eda"])
+    out = save_features(dataset, root, recipe, tmp_path / "out.zarr")
     assert set(open_features(out)["subject"].values.tolist()) == {"S\ufffd"}
 
 
@@ -346,7 +351,9 @@ def test_a_wristband_in_a_drawer_has_windows_and_no_numbers(tmp_path):
     dataset = wearable(tmp_path)
     recipe = default_recipe(dataset)
     assert any(isinstance(step, MarkQuality) for step in recipe.cleaning)
-    table = open_features(save_features(dataset, tmp_path, recipe, tmp_path.with_name("out.zarr")))
+    table = open_features(
+        save_features(dataset, tmp_path, recipe, tmp_path.with_name(f"{tmp_path.name}.zarr"))
+    )
     assert {*map(str, table.data_vars)} == {"eda", "hr", "temperature", "motion", "hrv", "eda_heart"}
     is_drawer = table["subject"].values == "S01"
     assert is_drawer.sum() == 13

@@ -52,7 +52,9 @@ def test_a_sensor_that_only_the_last_recording_has_is_in_the_table(tmp_path):
     dataset = wearable(tmp_path)
     assert set(default_recipe(dataset).signals) >= {"eda", "temperature"}
     recipe = default_recipe(dataset, families=["eda", "temperature"])
-    table = open_features(save_features(dataset, tmp_path, recipe, tmp_path.with_name("out.zarr")))
+    table = open_features(
+        save_features(dataset, tmp_path, recipe, tmp_path.with_name(f"{tmp_path.name}.zarr"))
+    )
     has_eda = np.isfinite(table["eda"].values).any(axis=1)
     assert set(table["subject"].values[has_eda].tolist()) == {"S04"}
     assert len(set(table["subject"].values.tolist())) == 4

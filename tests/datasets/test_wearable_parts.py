@@ -79,7 +79,8 @@ def test_sessions_come_in_order_of_time_and_each_says_what_was_wrong_with_it(tmp
 
 
 def test_every_recording_is_a_task_and_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset, recipe = study(tmp_path)
+    root = tmp_path / "in"
+    dataset, recipe = study(root)
     tasks: list[list[str]] = []
     read: list[str] = []
 
@@ -96,11 +97,11 @@ def test_every_recording_is_a_task_and_is_read_once(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(page, "run_all", noted)
     monkeypatch.setitem(wearable.__globals__, "read_device", counted)
     with parallel_config(backend="threading"):
-        store = save_features(dataset, tmp_path, recipe, tmp_path.with_name("out.zarr"), n_jobs=2)
+        store = save_features(dataset, root, recipe, tmp_path / "out.zarr", n_jobs=2)
         once = ["P2.zip", "P3.zip", "a.zip", "aa.zip", "b.zip", "bb.zip", "c.zip", "d.zip"]
         assert sorted(read) == once
         read.clear()
-        write_quality_report(dataset, tmp_path, recipe, store, tmp_path.with_name("out.html"), n_jobs=2)
+        write_quality_report(dataset, root, recipe, store, tmp_path / "out.html", n_jobs=2)
     assert sorted(read) == once
     named = [f"P1: {name}" for name in ("a.zip", "aa.zip", "b.zip", "bb.zip", "c.zip", "d.zip")]
     assert tasks == [[*named, "P2: P2.zip", "P3: P3.zip"]] * 2
